@@ -1,7 +1,8 @@
 /*
- * The grammar of a Prometheus exposition, line by line: text format 0.0.4 (prometheus.io/docs/instrumenting/
- * exposition_formats) and OpenMetrics 1.0. Nothing is copied or changed: results point into the line. The renamer is
- * its main user; the own metrics' tests and the fuzzers use it too.
+ * The grammar of a Prometheus exposition, line by line: text format 0.0.4
+ * (prometheus.io/docs/instrumenting/ exposition_formats) and OpenMetrics 1.0. Nothing is copied or
+ * changed: results point into the line. The renamer is its main user; the own metrics' tests and
+ * the fuzzers use it too.
  *
  * A line is given as [line, end) without its newline.
  */
@@ -40,7 +41,8 @@ struct exposition_comment {
 /* Reads a sample line strictly. False when the line is not one. */
 bool exposition_sample(const char *line, const char *end, struct exposition_sample *out);
 
-/* Steps through labels: *at starts at labels.at and moves on. False at the end (*at == end), and on what is no label
+/* Steps through labels: *at starts at labels.at and moves on. False at the end (*at == end), and on
+ * what is no label
  * (*at != end). */
 bool exposition_label(const char **at, const char *end, struct exposition_label *out);
 
@@ -50,7 +52,8 @@ void exposition_comment(const char *line, const char *end, struct exposition_com
 /* Length of the metric name at the beginning of [at, end), 0 when there is none. */
 size_t exposition_name(const char *at, const char *end);
 
-/* Whether the text is a value: a decimal number, Inf, or NaN in any of the spellings engines print. */
+/* Whether the text is a value: a decimal number, Inf, or NaN in any of the spellings engines print.
+ */
 bool exposition_number(const char *text, size_t length);
 
 /* Whether the text is a NaN that parsers refuse: with a sign, or as "nan(ind)". */
