@@ -1,0 +1,27 @@
+/*
+ * Small questions about text: which known word a mistyped one is near to, what a text starts with,
+ * whether bytes are UTF-8. Used for "did you mean" in option, engine and rule errors, and by the
+ * JSON and log writers. Nothing is allocated that outlives a call.
+ */
+#ifndef KTHENA_BASE_TEXT_H
+#define KTHENA_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How many insertions, deletions, replacements and swaps of neighbouring bytes turn a into b (the
+ * Damerau-Levenshtein distance that edits no byte twice). */
+size_t text_distance(const char *a, const char *b);
+
+/* The choice a person most likely meant by word, ignoring case: the first of those least far away
+ * if a third of its letters or fewer differ, else the first that word is the beginning of; NULL
+ * when none is near. */
+const char *text_nearest(const char *word, const char *const *choices, size_t count);
+
+bool text_starts(const char *text, const char *prefix);
+
+/* The length in bytes, 1 to 4, of the well-formed UTF-8 character at the start of bytes; 0 when
+ * there is none (no overlong form, surrogate or number above U+10FFFF). */
+size_t text_utf8(const char *bytes, size_t length);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * Starts threads the way this process wants them: named, with a small stack, and with every signal
+ * blocked, so that signals reach only the main thread. Used wherever the host starts a thread. The
+ * caller owns the thread and joins it.
+ */
+#ifndef KTHENA_BASE_THREAD_H
+#define KTHENA_BASE_THREAD_H
+
+#include "base/error.h"
+
+#include <pthread.h>
+
+/* Runs run(context) in a new thread with 256 KiB of stack. The name, 15 bytes at most, is what ps
+ * and gdb show. ERROR_LIMIT when the system has no room for another thread. */
+struct error *thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context)
+    __attribute__((warn_unused_result));
+
+#endif
