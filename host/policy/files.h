@@ -1,0 +1,59 @@
+/*
+ * A snapshot of every rule file of every layer, with its content: what is checked and compiled is
+ * exactly what was read, and whether anything changed is a comparison of contents, never of times
+ * (a ConfigMap mount swaps a symlink). The generation builder and the rulebook's watcher use it.
+ *
+ * Layers are the built-in directory and then each directory the user named, in order. In each,
+ * engines/NAME.lua is a rule file, and so is NAME.lua directly in the directory, because a
+ * ConfigMap cannot hold subdirectories. A later layer's file replaces an earlier one of the same
+ * name. Names that begin with a dot are skipped.
+ *
+ * A snapshot never fails: what could not be read is in it as a problem, so that a directory that
+ * vanishes is a change like any other. It is immutable; its owner frees it.
+ */
+#ifndef KTHENA_POLICY_FILES_H
+#define KTHENA_POLICY_FILES_H
+
+#include "policy/problems.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    RULE_FILE_BYTES_MAX = 1024 * 1024, /* of one file */
+    RULE_FILES_MAX = 1000,             /* of all layers together */
+};
+
+struct layers {
+    const char *builtin;            /* the built-in rules directory */
+    const char *const *directories; /* the user's, in order */
+    size_t count;
+};
+
+struct rule_file {
+    char *name;     /* "vllm.lua" */
+    char *display;  /* how people know it: "rules/engines/vllm.lua", "/etc/kthena/vllm.lua" */
+    char *layer;    /* the directory it came from, as given */
+    bool builtin;   /* that directory is the built-in one */
+    char *replaces; /* display of the earlier layer's file it replaces, or NULL */
+    char *text;
+    size_t length;
+};
+
+struct snapshot {
+    struct rule_file *files; /* by name */
+    size_t count;
+    struct problems problems; /* what could not be read */
+};
+
+/* Reads all layers. The texts in layers are copied. */
+struct snapshot *snapshot_read(const struct layers *layers);
+
+/* Makes a snapshot of one file with this content, as if it were the only rule file there is. */
+struct snapshot *snapshot_of(const char *display, const char *text, size_t length);
+
+/* Whether two snapshots hold the same files with the same contents, and the same problems. */
+bool snapshot_equal(const struct snapshot *a, const struct snapshot *b);
+void snapshot_free(struct snapshot *snapshot);
+
+#endif
