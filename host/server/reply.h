@@ -1,0 +1,36 @@
+/*
+ * Replies: a status, headers and a body, sent with as few writes as the size allows. Date,
+ * Content-Length and Connection are filled in; a reply to HEAD has the head of the full reply and
+ * no body. Called by route handlers, once for each request. Bodies are borrowed for the call.
+ *
+ * Each function returns whether all of it was handed to the network; false means that the client
+ * has gone or reads too slowly, and there is nothing left to do for it.
+ */
+#ifndef KTHENA_SERVER_REPLY_H
+#define KTHENA_SERVER_REPLY_H
+
+#include "base/buffer.h"
+#include "server/request.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A part of a body that is sent from where it lies. */
+struct span {
+    const void *data;
+    size_t length;
+};
+
+/* Sends a reply whose body is the spans one after the other. content_type may be NULL when there is
+ * no body. headers are further header lines, each ended by \r\n, or NULL. */
+bool reply_send(struct request *request, int status, const char *content_type, const char *headers,
+                const struct span *spans, size_t span_count);
+
+/* Sends a buffer as application/json. */
+bool reply_json(struct request *request, int status, const struct buffer *body);
+
+/* Sends {"detail": "<the formatted text>"}. */
+bool reply_error(struct request *request, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

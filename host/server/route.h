@@ -1,0 +1,42 @@
+/*
+ * The table of what a server answers: one struct route for each method and path. commands/ fills it
+ * in; the server dispatches by it and openapi.h describes it. Everything in it is borrowed and must
+ * live, unchanged, until the server has stopped.
+ */
+#ifndef KTHENA_SERVER_ROUTE_H
+#define KTHENA_SERVER_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct request;
+
+/* Answers one request with exactly one call of a reply_ function. Runs on one of the server's
+ * worker threads (256 KiB of stack), many at a time; context is the route's. A handler that returns
+ * without a reply makes a 500. */
+typedef void (*route_handler)(struct request *request, void *context);
+
+/* One answer a route may give, as the API description tells it. */
+struct route_reply {
+    int status;
+    const char *description;
+    const char *content_type; /* NULL: an error, {"detail": "..."} */
+    const char *schema;       /* JSON schema as JSON text, NULL: none */
+};
+
+struct route {
+    const char *method; /* "GET" also answers HEAD */
+    const char *path;   /* "/v1/jobs/{id}": a segment in braces matches one non-empty segment */
+    bool open;          /* answers without a token even when one is configured */
+    size_t body_limit;  /* bytes of request body at most; 0: the route takes none */
+    route_handler handler;
+    void *context;
+
+    const char *summary;        /* one line for the API description */
+    const char *request_type;   /* media type of the body, NULL when body_limit is 0 */
+    const char *request_schema; /* JSON schema of the body as JSON text, NULL: none */
+    const struct route_reply *replies;
+    size_t reply_count;
+};
+
+#endif
