@@ -1,5 +1,7 @@
 #include "metrics/exposition.h"
 
+#include "metrics/bytes.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -17,29 +19,59 @@ static const char *skip_blanks(const char *at, const char *end) {
     return at;
 }
 
-/* 1: may begin a name, 2: may only continue one. ':' is for metric names alone. */
+/* What a byte may be in a name. */
+enum { BEGINS_LABEL = 1, IN_LABEL = 2, BEGINS_METRIC = 4 };
+#define LETTER (BEGINS_LABEL | IN_LABEL | BEGINS_METRIC)
+
 static const unsigned char name_class[256] = {
-    ['0' ... '9'] = 2, ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['_'] = 1, [':'] = 1,
+    ['0' ... '9'] = IN_LABEL, ['a' ... 'z'] = LETTER, ['A' ... 'Z'] = LETTER,
+    ['_'] = LETTER,           [':'] = BEGINS_METRIC,
 };
 
 size_t exposition_name(const char *at, const char *end) {
-    const char *from = at;
-    if (at == end || name_class[(unsigned char)*at] != 1)
+    if (at == end || !(name_class[(unsigned char)*at] & BEGINS_METRIC))
         return 0;
-    while (at < end && name_class[(unsigned char)*at])
+    return (size_t)(bytes_skip_name(at, end) - at);
+}
+
+static size_t bare_label_name(const char *at, const char *end) {
+    const char *from = at;
+    if (at == end || !(name_class[(unsigned char)*at] & BEGINS_LABEL))
+        return 0;
+    while (at < end && name_class[(unsigned char)*at] & IN_LABEL)
         at++;
     return (size_t)(at - from);
 }
 
+bool exposition_begins_label(char byte) {
+    return name_class[(unsigned char)byte] & BEGINS_LABEL;
+}
+
 /* The byte behind the closing quote of the string that begins at the quote `at`, or NULL. */
 static const char *skip_string(const char *at, const char *end) {
-    for (at++; at < end; at++) {
-        if (*at == '"')
+    for (at++; at < end; at += 2) { /* past a backslash and what it escapes */
+        at = bytes_find_quote(at, end);
+        if (at < end && *at == '"')
             return at + 1;
-        if (*at == '\\' && ++at == end)
-            return NULL;
     }
     return NULL;
+}
+
+bool exposition_canonical_labels(const char *at, const char *end, const char **after) {
+    if (at == end || *at != '{')
+        return false;
+    do {
+        at++;
+        const char *name = at;
+        at += bare_label_name(at, end);
+        if (at == name || end - at < 2 || at[0] != '=' || at[1] != '"')
+            return false;
+        at = skip_string(at + 1, end);
+        if (!at || at == end)
+            return false;
+    } while (*at == ',');
+    *after = at + 1;
+    return *at == '}';
 }
 
 static const char *skip_digits(const char *at, const char *end) {
@@ -169,8 +201,7 @@ static size_t label_name(const char *at, const char *end) {
         const char *after = skip_string(at, end);
         return after ? (size_t)(after - at) : 0;
     }
-    size_t length = exposition_name(at, end);
-    return memchr(at, ':', length) ? 0 : length;
+    return bare_label_name(at, end);
 }
 
 bool exposition_label(const char **at, const char *end, struct exposition_label *out) {
@@ -211,11 +242,11 @@ void exposition_comment(const char *line, const char *end, struct exposition_com
         return;
     bool help = memcmp(word, "HELP", 4) == 0, type = memcmp(word, "TYPE", 4) == 0;
     const char *name = skip_blanks(word + 5, end);
-    size_t name_length = exposition_name(name, end);
-    if ((!help && !type) || name_length == 0)
+    size_t length_of_name = exposition_name(name, end);
+    if ((!help && !type) || length_of_name == 0)
         return;
-    const char *text = skip_blanks(name + name_length, end);
+    const char *text = skip_blanks(name + length_of_name, end);
     out->kind = help ? EXPOSITION_HELP : EXPOSITION_TYPE;
-    out->name = (struct span){name, name_length};
+    out->name = (struct span){name, length_of_name};
     out->text = (struct span){text, (size_t)(end - text)};
 }

@@ -52,6 +52,14 @@ void exposition_comment(const char *line, const char *end, struct exposition_com
 /* Length of the metric name at the beginning of [at, end), 0 when there is none. */
 size_t exposition_name(const char *at, const char *end);
 
+/* A fast and equally strict reader of labels in the form every client library writes, {a="x",b="y"}
+ * without blanks, at the brace `at`. True with *after behind the closing brace; false says nothing
+ * but that the form is another. */
+bool exposition_canonical_labels(const char *at, const char *end, const char **after);
+
+/* Whether a label name may begin with this byte. */
+bool exposition_begins_label(char byte);
+
 /* Whether the text is a value: a decimal number, Inf, or NaN in any of the spellings engines print.
  */
 bool exposition_number(const char *text, size_t length);

@@ -82,7 +82,7 @@ static struct name_use *use_of(struct name_uses *uses, const char *name) {
         if (strcmp(uses->uses[i].name, name) == 0)
             return &uses->uses[i];
     struct name_use *use = GROW(uses->uses, uses->count);
-    *use = (struct name_use){memory_string(name), MAPPING_NONE, MAPPING_NONE};
+    *use = (struct name_use){memory_string(name), MAPPING_NONE, MAPPING_NONE, false};
     return use;
 }
 
@@ -150,6 +150,15 @@ static void mark_exposed(struct mapping *mapping, int index) {
     }
 }
 
+static void mark_selecting(struct mapping *mapping) {
+    for (size_t i = 0; i < mapping->samples.count; i++) {
+        struct name_use *use = &mapping->samples.uses[i];
+        for (int b = use->binding; b != MAPPING_NONE; b = mapping->bindings[b].next)
+            if (mapping->alternatives[mapping->bindings[b].alternative].where_count)
+                use->selects = true;
+    }
+}
+
 static void index_names(struct name_uses *uses) {
     struct trie_entry *entries = memory_zero(uses->count, sizeof *entries);
     for (size_t i = 0; i < uses->count; i++)
@@ -165,6 +174,7 @@ struct mapping *mapping_build(struct mapping_builder *builder) {
         mark_exposed(mapping, (int)i);
     for (size_t i = 0; i < mapping->alternative_count; i++)
         use_of(&mapping->metas, mapping->alternatives[i].meta);
+    mark_selecting(mapping);
     index_names(&mapping->samples);
     index_names(&mapping->metas);
     return mapping;

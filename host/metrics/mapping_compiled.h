@@ -61,8 +61,9 @@ struct family {
 
 struct name_use {
     char *name;
-    int binding; /* first of the chain, or MAPPING_NONE */
-    int exposes; /* standard family this name belongs to, or MAPPING_NONE */
+    int binding;  /* first of the chain, or MAPPING_NONE */
+    int exposes;  /* standard family this name belongs to, or MAPPING_NONE */
+    bool selects; /* some binding's alternative selects series by labels */
 };
 
 struct name_uses {

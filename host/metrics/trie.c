@@ -101,23 +101,36 @@ struct trie *trie_build(struct trie_entry *entries, size_t count) {
     return trie;
 }
 
-int trie_find(const struct trie *trie, const char *text, size_t length) {
+int trie_longest(const struct trie *trie, const char *text, const char *end, size_t *length) {
     const struct node *node = trie->nodes;
-    const char *end = text + length;
-    while (text < end) {
+    const char *at = text;
+    int value = -1;
+    for (;;) {
+        if (node->value >= 0) {
+            value = node->value;
+            *length = (size_t)(at - text);
+        }
         const char *heads = trie->heads + node->children;
         uint32_t i = 0;
-        while (i < node->child_count && heads[i] != *text)
+        while (i < node->child_count && at < end && heads[i] != *at)
             i++;
-        if (i == node->child_count)
-            return -1;
+        if (i == node->child_count || at == end)
+            return value;
         node = &trie->nodes[node->children + i];
-        if ((size_t)(end - text) < node->edge_length ||
-            memcmp(trie->bytes + node->edge, text, node->edge_length) != 0)
-            return -1;
-        text += node->edge_length;
+        const char *edge = trie->bytes + node->edge, *edge_end = edge + node->edge_length;
+        if (end - at < edge_end - edge)
+            return value;
+        while (edge < edge_end && *edge == *at)
+            edge++, at++;
+        if (edge < edge_end)
+            return value;
     }
-    return node->value;
+}
+
+int trie_find(const struct trie *trie, const char *text, size_t length) {
+    size_t found = 0;
+    int value = trie_longest(trie, text, text + length, &found);
+    return value >= 0 && found == length ? value : -1;
 }
 
 void trie_free(struct trie *trie) {

@@ -1,0 +1,226 @@
+#include "metrics/rename.h"
+
+#include "base/memory.h"
+#include "metrics/bytes.h"
+#include "metrics/rename_page.h"
+
+/* The name of the line before, which most lines share with their neighbour. */
+struct last_name {
+    const char *at;
+    size_t length;
+    int use;
+};
+
+static bool is_digit(char byte) {
+    return (unsigned char)(byte - '0') <= 9;
+}
+
+/* Where a plain number, digits with at most one point, begins at the end of a line; end when there
+ * is none. */
+static const char *plain_number(const char *from, const char *end) {
+    const char *at = end;
+    while (at > from && is_digit(at[-1]))
+        at--;
+    if (at > from && at < end && at[-1] == '.' && at - 1 > from && is_digit(at[-2]))
+        for (at--; at > from && is_digit(at[-1]);)
+            at--;
+    return at;
+}
+
+/*
+ * Whether a line with a valid name is surely a sample, judged by its ends: NAME{LABEL..."} NUMBER
+ * or NAME NUMBER. Lines of any other shape (timestamps, exemplars, exponents, NaN) say no and are
+ * read strictly.
+ */
+static bool looks_like_sample(const char *after_name, const char *end) {
+    const char *value = plain_number(after_name, end);
+    if (value == end || value == after_name || value[-1] != ' ')
+        return false;
+    if (value - 1 == after_name)
+        return true;
+    return *after_name == '{' && value - after_name > 4 && value[-2] == '}' && value[-3] == '"' &&
+           exposition_begins_label(after_name[1]);
+}
+
+static void record(struct page *page, const struct exposition_sample *sample, const char *line,
+                   const char *end, int binding) {
+    const struct binding *bound = &page->mapping->bindings[binding];
+    const struct alternative *alternative = &page->mapping->alternatives[bound->alternative];
+    if (alternative->where_count && !page_selects(alternative, sample))
+        return;
+    if (page->record_count == page->record_capacity) {
+        page->record_capacity = page->record_capacity ? 2 * page->record_capacity : 256;
+        page->records = memory_resize(page->records, page->record_capacity * sizeof *page->records);
+    }
+    int index = (int)page->record_count++;
+    bool verbatim =
+        !sample->exemplar.at && !exposition_odd_nan(sample->value.at, sample->value.length);
+    page->records[index] = (struct record){.line = line,
+                                           .length = (size_t)(end - line),
+                                           .name_length = (uint32_t)sample->name.length,
+                                           .verbatim = verbatim,
+                                           .binding = binding,
+                                           .next = MAPPING_NONE};
+    struct chain *chain = &page->chains[bound->alternative];
+    if (chain->first == MAPPING_NONE)
+        chain->first = index;
+    else
+        page->records[chain->last].next = index;
+    chain->last = index;
+    chain->roles |= 1u << bound->role;
+}
+
+/* Whether what follows the name is labels in canonical form, a blank and a plain number: a sample,
+ * checked to the last byte, that may be copied as it is. */
+static bool is_plain_sample(const char *after_name, const char *end) {
+    const char *value = plain_number(after_name, end), *after;
+    if (value == end || value == after_name || value[-1] != ' ')
+        return false;
+    return value - 1 == after_name ||
+           (exposition_canonical_labels(after_name, end, &after) && value - 1 == after);
+}
+
+/* A line whose name some rule speaks of. False when it is no valid sample. */
+static bool read_used(struct page *page, const struct last_name *name, const char *line,
+                      const char *end) {
+    const struct name_use *use = &page->mapping->samples.uses[name->use];
+    struct exposition_sample sample = {.name = {line, name->length}};
+    bool plain = !use->selects && is_plain_sample(line + name->length, end);
+    if (!plain && !exposition_sample(line, end, &sample))
+        return false;
+    if (use->exposes != MAPPING_NONE)
+        page->exposed[use->exposes] = true;
+    for (int i = use->binding; i != MAPPING_NONE; i = page->mapping->bindings[i].next)
+        record(page, &sample, line, end, i);
+    return true;
+}
+
+static bool ends_name(char byte) {
+    return byte == '{' || byte == ' ' || byte == '\t';
+}
+
+/* A line that begins like a name. False when it is no exposition. */
+static bool read_sample(struct page *page, struct last_name *last, const char *line,
+                        const char *end) {
+    size_t length = (size_t)(end - line);
+    if (!(last->length && length > last->length && ends_name(line[last->length]) &&
+          bytes_same(line, last->at, last->length))) {
+        last->at = line;
+        last->length = exposition_name(line, end);
+        last->use = trie_find(page->mapping->samples.trie, line, last->length);
+    }
+    if (last->use >= 0)
+        return read_used(page, last, line, end);
+    if (last->length && looks_like_sample(line + last->length, end))
+        return true;
+    struct exposition_sample sample;
+    return exposition_sample(line, end, &sample);
+}
+
+/* Notes what a HELP or TYPE line says of a name that rules speak of. */
+static void read_comment(struct page *page, const char *line, const char *end) {
+    const struct name_uses *metas = &page->mapping->metas;
+    size_t length = 0;
+    struct exposition_comment comment;
+    page->open_metrics = false;
+    if (end - line > 7 && line[1] == ' ' && line[6] == ' ' && line[7] != ' ' &&
+        trie_longest(metas->trie, line + 7, end, &length) < 0)
+        return; /* the usual form, and a name no rule speaks of */
+    exposition_comment(line, end, &comment);
+    page->open_metrics = comment.kind == EXPOSITION_EOF;
+    if (comment.kind != EXPOSITION_HELP && comment.kind != EXPOSITION_TYPE)
+        return;
+    int use = trie_find(metas->trie, comment.name.at, comment.name.length);
+    if (use < 0)
+        return;
+    if (metas->uses[use].exposes != MAPPING_NONE)
+        page->exposed[metas->uses[use].exposes] = true;
+    if (comment.kind == EXPOSITION_HELP && !page->helps[use].at)
+        page->helps[use] = comment.text;
+}
+
+static const char *skip_blanks(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    return at;
+}
+
+static void scan(struct page *page, const char *text, size_t length, struct rename_result *result) {
+    const char *at = text, *stop = text + length;
+    struct last_name last = {0};
+    while (at < stop) {
+        const char *end = memchr(at, '\n', (size_t)(stop - at));
+        if (!end)
+            end = stop;
+        const char *line = skip_blanks(at, end);
+        at = end + 1;
+        result->lines++;
+        if (line == end)
+            continue;
+        if (*line == '#') {
+            read_comment(page, line, end);
+            if (page->open_metrics)
+                result->body = (size_t)(line - text);
+            continue;
+        }
+        page->open_metrics = false;
+        if (read_sample(page, &last, line, end))
+            result->samples++;
+        else
+            result->unparsed++;
+    }
+    result->open_metrics = page->open_metrics;
+    if (!page->open_metrics)
+        result->body = length;
+}
+
+/* The alternative to take for a family, or MAPPING_NONE. */
+static int choose(const struct page *page, const struct family *family) {
+    for (int i = 0; i < family->alternative_count; i++) {
+        int index = family->first_alternative + i;
+        unsigned seen = page->chains[index].roles;
+        const struct alternative *alternative = &page->mapping->alternatives[index];
+        if (alternative->needs_all ? seen == alternative->roles : seen != 0)
+            return index;
+    }
+    return MAPPING_NONE;
+}
+
+static void write_families(const struct page *page, struct buffer *families,
+                           struct rename_choice *choices) {
+    const struct mapping *mapping = page->mapping;
+    for (size_t i = 0; i < mapping->family_count; i++) {
+        const struct family *family = &mapping->families[i];
+        struct rename_choice choice = {RENAME_ABSENT, 0};
+        int taken = page->exposed[i] ? MAPPING_NONE : choose(page, family);
+        if (page->exposed[i]) {
+            choice.outcome = RENAME_EXPOSED;
+        } else if (taken != MAPPING_NONE) {
+            choice.outcome = RENAME_TAKEN;
+            choice.alternative = (size_t)(taken - family->first_alternative);
+            page_emit(page, family, &mapping->alternatives[taken], families);
+        }
+        if (choices)
+            choices[i] = choice;
+    }
+}
+
+void rename_page(const struct mapping *mapping, const char *text, size_t length,
+                 struct buffer *families, struct rename_result *result,
+                 struct rename_choice *choices) {
+    *result = (struct rename_result){0};
+    struct page page = {
+        .mapping = mapping,
+        .chains = memory_alloc(mapping->alternative_count * sizeof *page.chains),
+        .helps = memory_zero(mapping->metas.count, sizeof *page.helps),
+        .exposed = memory_zero(mapping->family_count, sizeof *page.exposed),
+    };
+    for (size_t i = 0; i < mapping->alternative_count; i++)
+        page.chains[i] = (struct chain){MAPPING_NONE, MAPPING_NONE, 0};
+    scan(&page, text, length, result);
+    write_families(&page, families, choices);
+    memory_free(page.records);
+    memory_free(page.chains);
+    memory_free(page.helps);
+    memory_free(page.exposed);
+}
