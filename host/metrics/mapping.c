@@ -3,7 +3,10 @@
 #include "base/memory.h"
 #include "metrics/mapping_compiled.h"
 
+#include <pthread.h>
 #include <string.h>
+
+static struct mapping *empty; /* made by the first mapping_empty */
 
 static const char *const role_suffixes[] = {
     [PART_VALUE] = "", [PART_BUCKET] = "_bucket", [PART_SUM] = "_sum", [PART_COUNT] = "_count"};
@@ -178,6 +181,16 @@ struct mapping *mapping_build(struct mapping_builder *builder) {
     index_names(&mapping->samples);
     index_names(&mapping->metas);
     return mapping;
+}
+
+static void make_empty(void) {
+    empty = mapping_build(mapping_builder_new());
+}
+
+const struct mapping *mapping_empty(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_empty);
+    return empty;
 }
 
 struct mapping *mapping_ref(struct mapping *mapping) {

@@ -63,6 +63,9 @@ void mapping_merge(struct mapping_builder *builder, enum merge_kind kind);
 /* Compiles and consumes the builder. The result has one reference. */
 struct mapping *mapping_build(struct mapping_builder *builder);
 
+/* A mapping without families, for pages no rules speak of. Never released. */
+const struct mapping *mapping_empty(void);
+
 struct mapping *mapping_ref(struct mapping *mapping);
 void mapping_unref(struct mapping *mapping);
 

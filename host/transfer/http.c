@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 /* Handles kept for reuse, each with its own connections. More requests at a time make handles of
  * their own. */
@@ -115,7 +116,6 @@ static enum error_kind kind_of(CURLcode code) {
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_TOO_LARGE:
         return ERROR_PROTOCOL;
     default:
         return ERROR_IO;

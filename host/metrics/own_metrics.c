@@ -1,0 +1,75 @@
+#include "metrics/own_metrics.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define COLLECTORS_MAX 16
+
+struct own_metrics {
+    char *version;
+    size_t count;
+    struct {
+        own_collector *collect;
+        void *context;
+    } collectors[COLLECTORS_MAX];
+};
+
+/* Resident memory in bytes, from /proc/self/statm (proc(5)); 0 when that cannot be read. */
+static double resident_bytes(void) {
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    long pages = 0;
+    if (fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double seconds(struct timeval time) {
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static void collect_process(void *context, struct metric_writer *writer) {
+    const struct own_metrics *metrics = context;
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    writer_family(writer, "kthena_runtime_build_info", METRIC_GAUGE, "The version that runs.");
+    writer_sample(writer, "version", metrics->version, 1);
+    writer_family(writer, "kthena_runtime_process_resident_memory_bytes", METRIC_GAUGE,
+                  "Resident memory of the sidecar.");
+    writer_sample(writer, NULL, NULL, resident_bytes());
+    writer_family(writer, "kthena_runtime_process_cpu_seconds_total", METRIC_COUNTER,
+                  "CPU time the sidecar has used, in user and system mode.");
+    writer_sample(writer, NULL, NULL, seconds(usage.ru_utime) + seconds(usage.ru_stime));
+}
+
+struct own_metrics *own_metrics_new(const char *version) {
+    struct own_metrics *metrics = memory_zero(1, sizeof *metrics);
+    metrics->version = memory_string(version);
+    own_metrics_register(metrics, collect_process, metrics);
+    return metrics;
+}
+
+void own_metrics_free(struct own_metrics *metrics) {
+    if (!metrics)
+        return;
+    memory_free(metrics->version);
+    memory_free(metrics);
+}
+
+void own_metrics_register(struct own_metrics *metrics, own_collector *collector, void *context) {
+    if (metrics->count == COLLECTORS_MAX)
+        return;
+    metrics->collectors[metrics->count].collect = collector;
+    metrics->collectors[metrics->count++].context = context;
+}
+
+void own_metrics_write(const struct own_metrics *metrics, bool open_metrics, struct buffer *out) {
+    struct metric_writer writer = {.out = out, .open_metrics = open_metrics};
+    for (size_t i = 0; i < metrics->count; i++)
+        metrics->collectors[i].collect(metrics->collectors[i].context, &writer);
+}

@@ -1,0 +1,47 @@
+/*
+ * Writes metric families of our own in the dialect of the page they are appended to: text format
+ * 0.0.4 or OpenMetrics. Units that have figures to show (the scraper, the rules, jobs) write them
+ * through it in a collector, see own_metrics.h. The writer borrows the buffer.
+ */
+#ifndef KTHENA_METRICS_WRITER_H
+#define KTHENA_METRICS_WRITER_H
+
+#include "base/buffer.h"
+#include "metrics/mapping.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct metric_writer {
+    struct buffer *out;
+    bool open_metrics;
+    const char *family; /* of the samples that follow */
+};
+
+/* Begins a family. Counters are named with their _total in both dialects. */
+void writer_family(struct metric_writer *writer, const char *name, enum metric_type type,
+                   const char *help);
+
+/* Adds a sample of the family, with one label unless label is NULL; the value is escaped. */
+void writer_sample(struct metric_writer *writer, const char *label, const char *label_value,
+                   double value);
+
+#define HISTOGRAM_BUCKETS_MAX 16
+
+/* A histogram that any thread may observe into without a lock. */
+struct histogram {
+    const double *bounds;                                   /* ascending, without +Inf */
+    size_t bound_count;                                     /* at most HISTOGRAM_BUCKETS_MAX */
+    atomic_uint_fast64_t counts[HISTOGRAM_BUCKETS_MAX + 1]; /* the last is above every bound */
+    atomic_uint_fast64_t nanos; /* sum of all observations, in billionths */
+};
+
+void histogram_observe(struct histogram *histogram, double value);
+
+/* Writes the whole family. */
+void writer_histogram(struct metric_writer *writer, const char *name, const char *help,
+                      struct histogram *histogram);
+
+#endif
