@@ -45,6 +45,8 @@ static void before_value(struct json *json) {
 static void open_level(struct json *json, bool array) {
     before_value(json);
     assert(json->depth < JSON_DEPTH_MAX);
+    if (json->depth >= JSON_DEPTH_MAX)
+        abort(); /* where assertions are off, rather than write past the levels */
     json->levels[json->depth].array = array;
     json->levels[json->depth].filled = false;
     json->depth++;

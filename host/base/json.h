@@ -33,7 +33,8 @@ struct json {
 void json_begin(struct json *json, struct buffer *out);
 void json_begin_pretty(struct json *json, struct buffer *out);
 
-/* Open and close containers, at most JSON_DEPTH_MAX deep. */
+/* Open and close containers, at most JSON_DEPTH_MAX deep: a caller that writes nested input has to
+ * count, for one too many ends the process. */
 void json_object(struct json *json);
 void json_end_object(struct json *json);
 void json_array(struct json *json);

@@ -11,11 +11,6 @@
 
 static const double seconds_max = 1e9;
 
-struct unit {
-    const char *suffix;
-    double factor;
-};
-
 /* Reads digits with an optional fraction, and returns where they end; NULL if there are none. No
  * sign, exponent, hexadecimal, infinity or space, all of which strtod would take. */
 static const char *parse_decimal(const char *text, double *number) {
@@ -33,17 +28,21 @@ static const char *parse_decimal(const char *text, double *number) {
 }
 
 static const char *parse_seconds(const char *text, double *seconds) {
-    static const struct unit units[] = {{"", 1}, {"s", 1}, {"ms", 0.001}, {"m", 60}, {"h", 3600}};
-    static const char expected[] = "a duration such as 30, 0.5, 500ms or 2m";
+    /* Dividing by 1000 rounds once, multiplying by 0.001 twice. */
+    static const struct {
+        const char *suffix;
+        double times;
+        double over;
+    } units[] = {{"", 1, 1}, {"s", 1, 1}, {"ms", 1, 1000}, {"m", 60, 1}, {"h", 3600, 1}};
     double number = 0;
     const char *end = parse_decimal(text, &number);
     for (size_t i = 0; end && i < sizeof units / sizeof *units; i++) {
         if (strcmp(end, units[i].suffix) != 0)
             continue;
-        *seconds = strcmp(end, "ms") == 0 ? number / 1000 : number * units[i].factor;
+        *seconds = number * units[i].times / units[i].over;
         return *seconds <= seconds_max ? NULL : "a duration of at most 1000000000 seconds";
     }
-    return expected;
+    return "a duration such as 30, 0.5, 500ms or 2m";
 }
 
 /* How many bytes a suffix stands for: k and KiB are 1024, kB is 1000. 0 if it is none. */

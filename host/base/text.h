@@ -13,9 +13,9 @@
  * Damerau-Levenshtein distance that edits no byte twice). */
 size_t text_distance(const char *a, const char *b);
 
-/* The choice a person most likely meant by word, ignoring case: the first of those least far away
- * if a third of its letters or fewer differ, else the first that word is the beginning of; NULL
- * when none is near. */
+/* The choice a person most likely meant by word, ignoring case: the least distant one, if about a
+ * third of the letters or fewer differ, else the first that begins with word; NULL when none is
+ * near. */
 const char *text_nearest(const char *word, const char *const *choices, size_t count);
 
 bool text_starts(const char *text, const char *prefix);

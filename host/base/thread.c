@@ -1,15 +1,18 @@
 #include "base/thread.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
-enum { STACK_SIZE = 256 * 1024 };
+enum { STACK_SIZE = 256 * 1024, NAME_MAX_LENGTH = 15 };
 
 struct error *thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
                            void *context) {
     pthread_attr_t attributes;
     sigset_t all;
     sigset_t before;
+    assert(strlen(name) <= NAME_MAX_LENGTH);
     sigfillset(&all);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);

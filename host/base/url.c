@@ -102,17 +102,13 @@ static const char *parse_rest(const char *rest, struct url *out) {
     return NULL;
 }
 
-/* Hides "user:password@", which must not end in a log. */
+/* Hides what stands before an "@": a password must not end in a log. */
 static struct error *malformed(const char *what, const char *text, const char *why) {
     const char *scheme_end = strstr(text, "://");
     const char *start = scheme_end ? scheme_end + 3 : text;
-    size_t length = strcspn(start, "/?#");
-    const char *rest = start;
-    for (size_t i = 0; i < length; i++)
-        if (start[i] == '@')
-            rest = start + i;
+    const char *at = strrchr(start, '@');
     return error_new(ERROR_INVALID, NULL, "malformed %s '%.*s%s%s': %s", what, (int)(start - text),
-                     text, rest > start ? "***" : "", rest, why);
+                     text, at ? "***" : "", at ? at : start, why);
 }
 
 struct error *url_parse(const char *text, struct url *out) {
