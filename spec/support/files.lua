@@ -70,9 +70,26 @@ function files.read(path)
   return text
 end
 
+--- The sorted names in a directory, hidden ones left out.
+function files.list(path)
+  local names = {}
+  for name in dirent.files(path) do
+    if name:sub(1, 1) ~= "." then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
 --- Whether the path exists.
 function files.exists(path)
   return stat.stat(path) ~= nil
+end
+
+--- Where a symlink points to; nil when it is none.
+function files.link_target(link)
+  return (unistd.readlink(link))
 end
 
 --- Points a symlink at a target in one step, the way Kubernetes swaps a ConfigMap.

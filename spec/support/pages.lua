@@ -39,27 +39,27 @@ vllm:e2e_request_latency_seconds_sum{engine="0",model_name="m"} 4.5
 this line is no exposition
 ]]
 
---- What the runtime appends to pages.vllm.
+--- What the runtime appends to pages.vllm, as `pages.without_help` shows it.
 pages.vllm_families = [[
-# HELP kthena:generation_tokens_total Number of generation tokens processed.
+# HELP kthena:generation_tokens_total
 # TYPE kthena:generation_tokens_total counter
 kthena:generation_tokens_total{engine="0",model_name="m"} 1.2345678e+07
-# HELP kthena:num_requests_waiting Number of requests waiting.
+# HELP kthena:num_requests_waiting
 # TYPE kthena:num_requests_waiting gauge
 kthena:num_requests_waiting{engine="0",model_name="m"} 3.0
-# HELP kthena:time_to_first_token_seconds Histogram of time to first token in seconds.
+# HELP kthena:time_to_first_token_seconds
 # TYPE kthena:time_to_first_token_seconds histogram
 kthena:time_to_first_token_seconds_bucket{engine="0",le="0.25",model_name="m"} 7.0
 kthena:time_to_first_token_seconds_bucket{engine="0",le="+Inf",model_name="m"} 9.0
 kthena:time_to_first_token_seconds_count{engine="0",model_name="m"} 9.0
 kthena:time_to_first_token_seconds_sum{engine="0",model_name="m"} 1.5
-# HELP kthena:time_per_output_token_seconds Histogram of inter-token latency in seconds.
+# HELP kthena:time_per_output_token_seconds
 # TYPE kthena:time_per_output_token_seconds histogram
 kthena:time_per_output_token_seconds_bucket{engine="0",le="0.01",model_name="m"} 70.0
 kthena:time_per_output_token_seconds_bucket{engine="0",le="+Inf",model_name="m"} 90.0
 kthena:time_per_output_token_seconds_count{engine="0",model_name="m"} 90.0
 kthena:time_per_output_token_seconds_sum{engine="0",model_name="m"} 0.75
-# HELP kthena:e2e_request_latency_seconds Histogram of e2e request latency in seconds.
+# HELP kthena:e2e_request_latency_seconds
 # TYPE kthena:e2e_request_latency_seconds histogram
 kthena:e2e_request_latency_seconds_bucket{engine="0",le="1.0",model_name="m"} 8.0
 kthena:e2e_request_latency_seconds_bucket{engine="0",le="+Inf",model_name="m"} 9.0
@@ -94,6 +94,11 @@ function pages.lines(page)
     lines[#lines + 1] = line
   end
   return lines
+end
+
+--- The page with its HELP lines cut off behind the name: the texts are the rules' business.
+function pages.without_help(page)
+  return (page:gsub("(# HELP [^ \n]+)[^\n]*", "%1"))
 end
 
 --- The value of the sample whose line begins with `start` (name, or name and labels), as a number; nil when absent.

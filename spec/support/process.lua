@@ -20,6 +20,13 @@ local APPEND = fcntl.O_WRONLY + fcntl.O_CREAT + fcntl.O_APPEND
 -- What a sanitizer writes when it has found something, and what a crash leaves.
 local alarms = { "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", ": runtime error: " }
 
+-- Variables of the environment that programs under test do not get to see. Where the library and the built-in rules
+-- are found is another matter: a build directory far from the sources needs those two.
+local function hidden(name)
+  return name == "REQUEST_TIMEOUT"
+    or (name:find("^KTHENA_") and name ~= "KTHENA_LUA_DIR" and name ~= "KTHENA_RULES_DIR")
+end
+
 local process = {}
 local Process = {}
 Process.__index = Process
@@ -37,7 +44,7 @@ local function become(argv, options, output)
   redirect(output .. "/stderr", APPEND, 2)
   ffi.C.close_range(3, 0xffffffff, 0)
   for name in pairs(stdlib.getenv()) do
-    if name:find("^KTHENA_") or name == "REQUEST_TIMEOUT" then
+    if hidden(name) then
       stdlib.setenv(name, nil)
     end
   end
@@ -51,7 +58,7 @@ end
 
 --- Starts a program and returns at once.
 -- @param argv list: the program (looked up in PATH unless it has a slash) and its arguments
--- @param options optional: env (added to an environment without KTHENA_* and REQUEST_TIMEOUT), cwd, stdin (path), and
+-- @param options optional: env (added to an environment without the runtime's variables), cwd, stdin (path), and
 -- clean = true: ended with SIGTERM, it has to exit with status 0
 -- @usage local engine = process.start({ "luajit", "engine.lua" })
 function process.start(argv, options)

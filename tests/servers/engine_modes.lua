@@ -125,10 +125,11 @@ function modes.until_close(connection, _, engine)
   connection:send(head(engine.script, nil, { "Connection: close" }) .. body(engine))
 end
 
---- Answers with a redirect to script.location, unless that is what was asked for.
+--- Answers with a redirect to script.location, unless its path (script.target where the location is a whole URL) is
+-- what was asked for. script.loop: even then.
 function modes.redirect(connection, request, engine)
   local script = engine.script
-  if request.target == script.location and not script.loop then
+  if request.target == (script.target or script.location) and not script.loop then
     return connection:send(head({ type = script.type }, #engine.page) .. engine.page)
   end
   return connection:send(head(script, 0, { "Location: " .. script.location }))
