@@ -69,12 +69,4 @@ function support.with_help(text)
   end))
 end
 
---- Runs command and returns what it prints; nil when it prints nothing.
-function support.output(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("*a")
-  pipe:close()
-  return text ~= "" and text or nil
-end
-
 return support

@@ -1,0 +1,141 @@
+-- The demo engine's page: numbers that a real engine could have shown, at any time and from one time to the next.
+local support = require("spec.rules.support")
+local testing = require("kthena.testing")
+
+-- What the demo may use, as in the rules' sandbox; anything else is an error.
+local function load_demo()
+  local known = { math = math, string = string, table = table, ipairs = ipairs, pairs = pairs, tonumber = tonumber,
+    tostring = tostring, setmetatable = setmetatable }
+  local chunk = assert(loadfile(support.root .. "rules/demo/vllm.lua"))
+  setfenv(chunk, setmetatable({}, {
+    __index = function(_, name)
+      return known[name] or error("the demo uses " .. name)
+    end,
+    __newindex = function(_, name)
+      error("the demo sets the global " .. name)
+    end,
+  }))
+  return chunk()
+end
+
+-- Name and labels -> number, and name -> type.
+local function read(page)
+  local values, types = {}, {}
+  for series, value in pairs(testing.samples(page)) do
+    values[series] = assert(tonumber(value), series .. " " .. value)
+  end
+  for name, kind in page:gmatch("# TYPE (%S+) (%S+)") do
+    types[name] = kind
+  end
+  return values, types
+end
+
+local function total(values, start)
+  local sum = 0
+  for series, value in pairs(values) do
+    if series:sub(1, #start) == start then
+      sum = sum + value
+    end
+  end
+  return sum
+end
+
+local times = {}
+for i = 0, 120 do
+  times[#times + 1] = i * 0.37
+end
+for i = 1, 40 do
+  times[#times + 1] = 60 + i * 31.7
+end
+times[#times + 1] = 30 * 86400
+
+describe("the demo engine's page", function()
+  local demo = load_demo()
+
+  it("is the same for the same second", function()
+    assert.equal(1, demo.api)
+    assert.equal("vllm", demo.demo)
+    assert.equal(demo.page(77.5), demo.page(77.5))
+    assert.equal("\n", demo.page(0):sub(-1))
+  end)
+
+  it("has the five families and the families a reader must not mistake for them", function()
+    local page = demo.page(60)
+    assert.same(support.five, support.names(support.engine("vllm"):families(page)))
+    for _, name in ipairs({ "vllm:num_requests_waiting_by_reason", "vllm:generation_tokens_created",
+      "vllm:request_time_per_output_token_seconds", "python_info", "process_cpu_seconds_total" }) do
+      assert.truthy(page:find("\n" .. name .. "{", 1, true) or page:find("\n" .. name .. " ", 1, true), name)
+    end
+  end)
+
+  it("never takes a count back", function()
+    local before = {}
+    for _, time in ipairs(times) do
+      local values, types = read(demo.page(time))
+      for series, value in pairs(values) do
+        local name = series:match("^[^{]*")
+        local kind = types[name] or types[name:match("^(.*)_%l+$")]
+        assert.truthy(kind, series)
+        if kind ~= "gauge" then
+          assert.is_true(value >= (before[series] or 0), ("%s fell at %g"):format(series, time))
+          before[series] = value
+        else
+          assert.is_true(value >= 0, ("%s is %g at %g"):format(series, value, time))
+        end
+      end
+    end
+  end)
+
+  it("has buckets that grow with their bound, the last of which is the count", function()
+    for _, time in ipairs(times) do
+      local page = demo.page(time)
+      local values = read(page)
+      local below = {}
+      for name, labels, value in page:gmatch("\n(%S-)_bucket(%b{}) (%S+)") do
+        local count = tonumber(value)
+        assert.is_true(count >= (below[name] or 0), ("%s%s at %g"):format(name, labels, time))
+        below[name] = count
+        local others, last = labels:gsub(',le="%+Inf"', "")
+        if last == 1 then
+          assert.equal(count, values[name .. "_count" .. others])
+          assert.equal(count > 0, values[name .. "_sum" .. others] > 0)
+        end
+      end
+      assert.truthy(below["vllm:inter_token_latency_seconds"])
+    end
+  end)
+
+  it("agrees with itself", function()
+    for _, time in ipairs(times) do
+      local values = read(demo.page(time))
+      local function all(name)
+        return total(values, name .. "{")
+      end
+      local begun = all("vllm:time_to_first_token_seconds_count")
+      local finished = all("vllm:e2e_request_latency_seconds_count")
+      assert.equal(all("vllm:num_requests_waiting"), all("vllm:num_requests_waiting_by_reason"))
+      assert.equal(all("vllm:num_requests_running"), begun - finished)
+      assert.equal(all("vllm:request_success_total"), finished)
+      assert.equal(all("vllm:generation_tokens_total"), begun + all("vllm:inter_token_latency_seconds_count"))
+      assert.is_true(all("vllm:kv_cache_usage_perc") < 1)
+    end
+  end)
+
+  it("moves", function()
+    local waiting, running = {}, {}
+    for time = 30, 300, 5 do
+      local values = read(demo.page(time))
+      waiting[total(values, "vllm:num_requests_waiting{")] = true
+      running[total(values, "vllm:num_requests_running{")] = true
+    end
+    local function distinct(set)
+      local count = 0
+      for _ in pairs(set) do
+        count = count + 1
+      end
+      return count
+    end
+    assert.is_true(distinct(waiting) >= 5, "waiting")
+    assert.is_true(distinct(running) >= 5, "running")
+  end)
+end)
