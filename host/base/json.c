@@ -88,19 +88,40 @@ static void escape(struct buffer *out, unsigned char byte) {
     buffer_format(out, "\\u%04x", byte);
 }
 
+static bool is_plain(char byte) {
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+/* How many bytes of plain ASCII text begins with. Eight are tested at a time: subtracting sets the
+ * high bit of a byte that was too small, and the first byte to do so is never a false alarm. */
+static size_t plain_run(const char *bytes, size_t length) {
+    const uint64_t ones = 0x0101010101010101;
+    const uint64_t highs = ones * 0x80;
+    size_t at = 0;
+    for (uint64_t word = 0; at + sizeof word <= length; at += sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        uint64_t control = word - ones * 0x20;
+        uint64_t quotes = (word ^ (ones * '"')) - ones;
+        uint64_t backslashes = (word ^ (ones * '\\')) - ones;
+        if ((word | control | quotes | backslashes) & highs)
+            break;
+    }
+    while (at < length && is_plain(bytes[at]))
+        at++;
+    return at;
+}
+
 /* Copies runs of bytes that need no change in one go. */
 static void quote(struct buffer *out, const char *bytes, size_t length) {
     size_t start = 0;
     size_t at = 0;
     buffer_byte(out, '"');
-    while (at < length) {
+    while ((at += plain_run(bytes + at, length - at)) < length) {
         unsigned char byte = (unsigned char)bytes[at];
-        bool plain = byte >= 0x20 && byte != '"' && byte != '\\';
-        size_t step = byte < 0x80 ? plain : text_utf8(bytes + at, length - at);
-        if (step > 0) {
-            at += step;
+        size_t step = byte < 0x80 ? 0 : text_utf8(bytes + at, length - at);
+        at += step;
+        if (step > 0)
             continue;
-        }
         buffer_append(out, bytes + start, at - start);
         if (byte < 0x80)
             escape(out, byte);
@@ -128,7 +149,7 @@ void json_string(struct json *json, const char *text) {
 
 void json_text(struct json *json, const char *bytes, size_t length) {
     before_value(json);
-    quote(json->out, bytes, length);
+    quote(json->out, length > 0 ? bytes : "", length);
 }
 
 void json_integer(struct json *json, int64_t value) {

@@ -43,8 +43,8 @@ void json_end_array(struct json *json);
 /* The name of the object's next member. */
 void json_key(struct json *json, const char *name);
 
-/* One value each. json_number writes the shortest text that reads back as the same double;
- * json_raw takes text that is JSON already. */
+/* One value each. json_text takes NULL when length is 0; json_number writes the shortest text that
+ * reads back as the same double; json_raw takes text that is JSON already. */
 void json_string(struct json *json, const char *text);
 void json_text(struct json *json, const char *bytes, size_t length);
 void json_integer(struct json *json, int64_t value);

@@ -77,6 +77,8 @@ static bool is_safe(const char *bytes, size_t step) {
 }
 
 static void append_escaped(struct buffer *line, const char *bytes, size_t length) {
+    if (length == 0)
+        return;
     size_t start = 0;
     size_t at = 0;
     while (at < length) {

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/options_internal.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@ static const struct option_value *find(const struct options *options, const char
     for (size_t i = 0; i < command->option_count; i++)
         if (strcmp(command->options[i].name, name) == 0)
             return &options->values[i];
-    assert(!"the command has an option of that name");
+    fprintf(stderr, "kthena-runtime: command '%s' has no option '%s'\n", command->name, name);
     abort();
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -172,6 +173,28 @@ static void nests_to_the_limit(void **state) {
     assert_int_equal(fixture->json.depth, 0);
 }
 
+/* A byte is written in the same way wherever it stands in a run of others. */
+static void escapes_at_every_place(void **state) {
+    struct fixture *fixture = *state;
+    enum { LENGTH = 20 };
+    for (int byte = 0; byte < 256; byte++) {
+        char alone[16] = {0};
+        json_text(&fixture->json, &(char){(char)byte}, 1);
+        memcpy(alone, fixture->out.data + 1, fixture->out.length - 2);
+        for (int place = 0; place < LENGTH; place++) {
+            char text[LENGTH];
+            char expected[64];
+            memset(text, 'a', LENGTH);
+            text[place] = (char)byte;
+            snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", place, "aaaaaaaaaaaaaaaaaaaa",
+                     alone, LENGTH - 1 - place, "aaaaaaaaaaaaaaaaaaaa");
+            buffer_clear(&fixture->out);
+            json_text(&fixture->json, text, LENGTH);
+            expect(fixture, expected);
+        }
+    }
+}
+
 /* Whether a process that opens so many arrays is aborted. */
 static int aborts_at(struct json *json, int depth) {
     int status = 0;
@@ -228,6 +251,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(writes_integers_of_64_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writes_numbers_that_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nests_to_the_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(escapes_at_every_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(does_not_nest_beyond_the_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(is_a_string_for_all_bytes, set_up, tear_down),
     };
