@@ -29,8 +29,8 @@ struct options {
     bool wants_help;
 };
 
-/* Reads text as the option's type and makes it the value, or adds it to a list. A value of lower
- * origin is replaced. Returns what was expected, for the error message, or NULL. */
+/* Reads text as the option's type and makes it the value, or adds it to a list. Returns what was
+ * expected, for the error message, or NULL. */
 const char *option_value_set(const struct option_spec *spec, struct option_value *value,
                              const char *text, enum option_origin origin);
 

@@ -141,7 +141,7 @@ const char *option_value_set(const struct option_spec *spec, struct option_value
     const char *expected = parse(spec, value, text);
     if (expected)
         return expected;
-    if (spec->type != OPTION_LIST || origin != value->origin)
+    if (spec->type != OPTION_LIST)
         while (value->count > 0)
             memory_free(value->texts[--value->count]);
     value->texts = memory_resize(value->texts, (value->count + 1) * sizeof *value->texts);
