@@ -70,6 +70,10 @@ void mapping_family(struct mapping_builder *builder, const char *name, enum metr
     family->type = type;
     family->help = help ? escaped(help, false) : NULL;
     family->first_alternative = (int)mapping->alternative_count;
+    for (int role = 0; role < PART_ROLES; role++) {
+        char *sample = memory_format("%s%s", name, role_suffixes[role]);
+        family->samples[role] = (struct span){sample, strlen(sample)};
+    }
 }
 
 void mapping_alternative(struct mapping_builder *builder, const char *meta, bool needs_all) {
@@ -140,11 +144,8 @@ void mapping_merge(struct mapping_builder *builder, enum merge_kind kind) {
 static void mark_exposed(struct mapping *mapping, int index) {
     const struct family *family = &mapping->families[index];
     size_t length = strlen(family->name);
-    for (size_t role = 0; role < sizeof role_suffixes / sizeof *role_suffixes; role++) {
-        char *sample = memory_format("%s%s", family->name, role_suffixes[role]);
-        use_of(&mapping->samples, sample)->exposes = index;
-        memory_free(sample);
-    }
+    for (int role = 0; role < PART_ROLES; role++)
+        use_of(&mapping->samples, family->samples[role].at)->exposes = index;
     use_of(&mapping->metas, family->name)->exposes = index;
     if (length > 6 && strcmp(family->name + length - 6, "_total") == 0) {
         char *bare = memory_copy(family->name, length - 6); /* OpenMetrics metadata */
@@ -211,6 +212,8 @@ static void free_family(struct family *family) {
         memory_free(family->edits[i].value);
     }
     memory_free(family->edits);
+    for (int role = 0; role < PART_ROLES; role++)
+        memory_free((char *)family->samples[role].at);
     memory_free(family->name);
     memory_free(family->help);
 }

@@ -24,7 +24,7 @@ struct mapping_builder;
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SUMMARY };
 
 /* What the output sample is: NAME, NAME_bucket, NAME_sum, NAME_count. */
-enum part_role { PART_VALUE, PART_BUCKET, PART_SUM, PART_COUNT };
+enum part_role { PART_VALUE, PART_BUCKET, PART_SUM, PART_COUNT, PART_ROLES };
 
 enum merge_kind { MERGE_NONE, MERGE_MAX, MERGE_MIN };
 

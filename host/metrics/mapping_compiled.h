@@ -11,6 +11,7 @@
 #define KTHENA_METRICS_MAPPING_COMPILED_H
 
 #include "metrics/decimal.h"
+#include "metrics/exposition.h"
 #include "metrics/mapping.h"
 #include "metrics/trie.h"
 
@@ -50,6 +51,7 @@ struct label_edit {
 
 struct family {
     char *name;
+    struct span samples[PART_ROLES]; /* the name of a sample in each role; at is owned */
     enum metric_type type;
     char *help; /* escaped as in the text format, or NULL */
     enum merge_kind merge;

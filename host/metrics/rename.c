@@ -4,32 +4,43 @@
 #include "metrics/bytes.h"
 #include "metrics/rename_page.h"
 
-/* The name of the line before, which most lines share with their neighbour. */
+/* The name of the line before, which most lines share with it. */
 struct last_name {
     const char *at;
     size_t length;
-    int use;
+    int use; /* index into the uses, or -1 */
 };
 
 static bool is_digit(char byte) {
     return (unsigned char)(byte - '0') <= 9;
 }
 
-/* Where a plain number, digits with at most one point, begins at the end of a line; end when there
- * is none. */
-static const char *plain_number(const char *from, const char *end) {
-    const char *at = end;
+static const char *skip_digits_back(const char *from, const char *at) {
     while (at > from && is_digit(at[-1]))
         at--;
-    if (at > from && at < end && at[-1] == '.' && at - 1 > from && is_digit(at[-2]))
-        for (at--; at > from && is_digit(at[-1]);)
-            at--;
     return at;
+}
+
+/* Where a plain decimal number begins that ends a line, [-]digits[.digits][e(+|-)digits]; end when
+ * there is none. */
+static const char *plain_number(const char *from, const char *end) {
+    const char *at = skip_digits_back(from, end), *last = end;
+    if (at == end)
+        return end;
+    if (at - from > 3 && (at[-1] == '+' || at[-1] == '-') && (at[-2] == 'e' || at[-2] == 'E')) {
+        last = at - 2;
+        at = skip_digits_back(from, last);
+        if (at == last)
+            return end;
+    }
+    if (at - from > 1 && at[-1] == '.' && is_digit(at[-2]))
+        at = skip_digits_back(from, at - 1);
+    return at > from && at[-1] == '-' ? at - 1 : at;
 }
 
 /*
  * Whether a line with a valid name is surely a sample, judged by its ends: NAME{LABEL..."} NUMBER
- * or NAME NUMBER. Lines of any other shape (timestamps, exemplars, exponents, NaN) say no and are
+ * or NAME NUMBER. Lines of any other shape (timestamps, exemplars, NaN) say no and are
  * read strictly.
  */
 static bool looks_like_sample(const char *after_name, const char *end) {
@@ -42,25 +53,15 @@ static bool looks_like_sample(const char *after_name, const char *end) {
            exposition_begins_label(after_name[1]);
 }
 
-static void record(struct page *page, const struct exposition_sample *sample, const char *line,
-                   const char *end, int binding) {
-    const struct binding *bound = &page->mapping->bindings[binding];
-    const struct alternative *alternative = &page->mapping->alternatives[bound->alternative];
-    if (alternative->where_count && !page_selects(alternative, sample))
-        return;
+static void add_record(struct page *page, int binding, struct record record) {
     if (page->record_count == page->record_capacity) {
         page->record_capacity = page->record_capacity ? 2 * page->record_capacity : 256;
         page->records = memory_resize(page->records, page->record_capacity * sizeof *page->records);
     }
     int index = (int)page->record_count++;
-    bool verbatim =
-        !sample->exemplar.at && !exposition_odd_nan(sample->value.at, sample->value.length);
-    page->records[index] = (struct record){.line = line,
-                                           .length = (size_t)(end - line),
-                                           .name_length = (uint32_t)sample->name.length,
-                                           .verbatim = verbatim,
-                                           .binding = binding,
-                                           .next = MAPPING_NONE};
+    record.binding = binding;
+    page->records[index] = record;
+    const struct binding *bound = &page->mapping->bindings[binding];
     struct chain *chain = &page->chains[bound->alternative];
     if (chain->first == MAPPING_NONE)
         chain->first = index;
@@ -80,18 +81,31 @@ static bool is_plain_sample(const char *after_name, const char *end) {
            (exposition_canonical_labels(after_name, end, &after) && value - 1 == after);
 }
 
+static bool selected(const struct page *page, int binding, const struct exposition_sample *sample) {
+    const struct alternative *alternative =
+        &page->mapping->alternatives[page->mapping->bindings[binding].alternative];
+    return alternative->where_count == 0 || page_selects(alternative, sample);
+}
+
 /* A line whose name some rule speaks of. False when it is no valid sample. */
 static bool read_used(struct page *page, const struct last_name *name, const char *line,
                       const char *end) {
     const struct name_use *use = &page->mapping->samples.uses[name->use];
-    struct exposition_sample sample = {.name = {line, name->length}};
+    struct record record = {.line = line,
+                            .length = (size_t)(end - line),
+                            .name_length = (uint32_t)name->length,
+                            .next = MAPPING_NONE};
+    struct exposition_sample sample;
     bool plain = !use->selects && is_plain_sample(line + name->length, end);
     if (!plain && !exposition_sample(line, end, &sample))
         return false;
+    record.verbatim =
+        plain || (!sample.exemplar.at && !exposition_odd_nan(sample.value.at, sample.value.length));
     if (use->exposes != MAPPING_NONE)
         page->exposed[use->exposes] = true;
     for (int i = use->binding; i != MAPPING_NONE; i = page->mapping->bindings[i].next)
-        record(page, &sample, line, end, i);
+        if (plain || selected(page, i, &sample))
+            add_record(page, i, record);
     return true;
 }
 
@@ -99,16 +113,21 @@ static bool ends_name(char byte) {
     return byte == '{' || byte == ' ' || byte == '\t';
 }
 
+/* Looks up the name at the beginning of a line, unless it is the one of the line before. */
+static void look_up(const struct trie *trie, struct last_name *last, const char *at,
+                    const char *end) {
+    if (last->length && (size_t)(end - at) > last->length && ends_name(at[last->length]) &&
+        bytes_same(at, last->at, last->length))
+        return;
+    last->at = at;
+    last->length = exposition_name(at, end);
+    last->use = trie_find(trie, at, last->length);
+}
+
 /* A line that begins like a name. False when it is no exposition. */
 static bool read_sample(struct page *page, struct last_name *last, const char *line,
                         const char *end) {
-    size_t length = (size_t)(end - line);
-    if (!(last->length && length > last->length && ends_name(line[last->length]) &&
-          bytes_same(line, last->at, last->length))) {
-        last->at = line;
-        last->length = exposition_name(line, end);
-        last->use = trie_find(page->mapping->samples.trie, line, last->length);
-    }
+    look_up(page->mapping->samples.trie, last, line, end);
     if (last->use >= 0)
         return read_used(page, last, line, end);
     if (last->length && looks_like_sample(line + last->length, end))
@@ -118,14 +137,16 @@ static bool read_sample(struct page *page, struct last_name *last, const char *l
 }
 
 /* Notes what a HELP or TYPE line says of a name that rules speak of. */
-static void read_comment(struct page *page, const char *line, const char *end) {
+static void read_comment(struct page *page, struct last_name *last, const char *line,
+                         const char *end) {
     const struct name_uses *metas = &page->mapping->metas;
-    size_t length = 0;
     struct exposition_comment comment;
     page->open_metrics = false;
-    if (end - line > 7 && line[1] == ' ' && line[6] == ' ' && line[7] != ' ' &&
-        trie_longest(metas->trie, line + 7, end, &length) < 0)
-        return; /* the usual form, and a name no rule speaks of */
+    if (end - line > 7 && line[1] == ' ' && line[6] == ' ') {
+        look_up(metas->trie, last, line + 7, end);
+        if (last->length && last->use < 0)
+            return; /* the usual form, and a name no rule speaks of */
+    }
     exposition_comment(line, end, &comment);
     page->open_metrics = comment.kind == EXPOSITION_EOF;
     if (comment.kind != EXPOSITION_HELP && comment.kind != EXPOSITION_TYPE)
@@ -147,7 +168,7 @@ static const char *skip_blanks(const char *at, const char *end) {
 
 static void scan(struct page *page, const char *text, size_t length, struct rename_result *result) {
     const char *at = text, *stop = text + length;
-    struct last_name last = {0};
+    struct last_name sample = {0}, comment = {0};
     while (at < stop) {
         const char *end = memchr(at, '\n', (size_t)(stop - at));
         if (!end)
@@ -158,13 +179,13 @@ static void scan(struct page *page, const char *text, size_t length, struct rena
         if (line == end)
             continue;
         if (*line == '#') {
-            read_comment(page, line, end);
+            read_comment(page, &comment, line, end);
             if (page->open_metrics)
                 result->body = (size_t)(line - text);
             continue;
         }
         page->open_metrics = false;
-        if (read_sample(page, &last, line, end))
+        if (read_sample(page, &sample, line, end))
             result->samples++;
         else
             result->unparsed++;

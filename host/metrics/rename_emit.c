@@ -10,8 +10,6 @@ static const char *const type_names[] = {[METRIC_COUNTER] = "counter",
                                          [METRIC_GAUGE] = "gauge",
                                          [METRIC_HISTOGRAM] = "histogram",
                                          [METRIC_SUMMARY] = "summary"};
-static const char *const role_suffixes[] = {
-    [PART_VALUE] = "", [PART_BUCKET] = "_bucket", [PART_SUM] = "_sum", [PART_COUNT] = "_count"};
 
 static bool span_is(struct span span, const char *text) {
     size_t length = strlen(text);
@@ -169,8 +167,8 @@ static void emit_changed(const struct family *family, const struct binding *bind
     struct exposition_sample sample;
     exposition_sample(record->line, record->line + record->length, &sample);
     size_t start = out->length;
-    buffer_string(out, family->name);
-    buffer_string(out, role_suffixes[binding->role]);
+    struct span name = family->samples[binding->role];
+    buffer_append(out, name.at, name.length);
     if (!write_labels(family, binding, &sample, out)) {
         out->length = start;
         return;
@@ -182,18 +180,14 @@ static void emit_changed(const struct family *family, const struct binding *bind
         merge_add(merge, out, start, series);
 }
 
-/* Appends one sample of a family that no rule changes: the new name, then the line's own bytes. */
-static void emit_verbatim(const struct family *family, const struct binding *binding,
-                          const struct record *record, struct buffer *out) {
-    const char *suffix = role_suffixes[binding->role];
-    size_t name = strlen(family->name), role = strlen(suffix);
+/* Appends one sample that no rule changes: the new name, then the line's own bytes. */
+static void emit_verbatim(struct span name, const struct record *record, struct buffer *out) {
     size_t rest = record->length - record->name_length;
-    char *to = buffer_reserve(out, name + role + rest + 1);
-    memcpy(to, family->name, name);
-    memcpy(to + name, suffix, role);
-    memcpy(to + name + role, record->line + record->name_length, rest);
-    to[name + role + rest] = '\n';
-    out->length += name + role + rest + 1;
+    char *to = buffer_reserve(out, name.length + rest + 1);
+    memcpy(to, name.at, name.length);
+    memcpy(to + name.length, record->line + record->name_length, rest);
+    to[name.length + rest] = '\n';
+    out->length += name.length + rest + 1;
 }
 
 /* HELP with the quotes escaped that OpenMetrics wants escaped. */
@@ -247,7 +241,7 @@ void page_emit(const struct page *page, const struct family *family,
         const struct record *record = &page->records[i];
         const struct binding *binding = &page->mapping->bindings[record->binding];
         if (record->verbatim && !binding->scaled && !merged && family->edit_count == 0)
-            emit_verbatim(family, binding, record, out);
+            emit_verbatim(family->samples[binding->role], record, out);
         else
             emit_changed(family, binding, record, merged ? &merge : NULL, out);
     }

@@ -23,10 +23,6 @@ struct trie *trie_build(struct trie_entry *entries, size_t count);
 /* The value of the name that is exactly text, or -1. */
 int trie_find(const struct trie *trie, const char *text, size_t length);
 
-/* The longest name of the trie with which [text, end) begins, as its value, or -1; *length is the
- * name's. A text that begins with no name is dismissed at the first byte that differs. */
-int trie_longest(const struct trie *trie, const char *text, const char *end, size_t *length);
-
 void trie_free(struct trie *trie);
 
 #endif

@@ -1,0 +1,214 @@
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/url.h"
+#include "commands/command.h"
+#include "commands/signals.h"
+#include "sidecar/sidecar.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long requests in flight may take once a signal has come; the process is gone within 10 s. */
+#define DRAIN_MS 7500
+
+/* The engine's metrics URL from its base URL and path, checked. */
+static struct error *join_url(const struct options *options, char **out) {
+    const char *base = options_string(options, "engine-base-url");
+    const char *path = options_string(options, "engine-metrics-path");
+    struct url url = {0};
+    struct error *error = url_parse(base, &url);
+    if (error)
+        return error_new(ERROR_INVALID, error, "flag '--engine-base-url'");
+    url_free(&url);
+    size_t length = strlen(base);
+    while (length && base[length - 1] == '/')
+        length--;
+    char *joined = memory_format("%.*s%s%s", (int)length, base, *path == '/' ? "" : "/", path);
+    error = url_parse(joined, &url);
+    if (error) {
+        memory_free(joined);
+        return error_new(ERROR_INVALID, error, "flag '--engine-metrics-path'");
+    }
+    url_free(&url);
+    *out = joined;
+    return NULL;
+}
+
+static struct error *configure(const struct options *options, const struct paths *paths,
+                               struct sidecar_config *config, char **url) {
+    struct error *error = join_url(options, url);
+    if (error)
+        return error;
+    const char *cert = options_string(options, "tls-cert"),
+               *key = options_string(options, "tls-key");
+    if (!cert != !key)
+        return error_new(ERROR_INVALID, NULL, "--tls-cert and --tls-key go together; give %s too",
+                         cert ? "--tls-key" : "--tls-cert");
+    const char *ca_file = getenv("SSL_CERT_FILE");
+    *config = (struct sidecar_config){
+        .engine = options_string(options, "engine"),
+        .metrics_url = *url,
+        .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
+        .max_page_bytes = options_bytes(options, "max-page-bytes"),
+        .ca_file = ca_file && *ca_file ? ca_file : NULL,
+        .rules = command_rule_sources(options, paths),
+        .server = {.port = (int)options_integer(options, "port"),
+                   .tls_cert = cert,
+                   .tls_key = key,
+                   .token_file = options_string(options, "auth-token-file")},
+    };
+    config->server.host_count = options_list(options, "host", &config->server.hosts);
+    if (config->request_timeout_ms <= 0)
+        return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
+    return NULL;
+}
+
+static void configure_log(const struct options *options) {
+    enum log_level level = LOG_INFO;
+    enum log_format format = LOG_TEXT;
+    log_level_parse(options_string(options, "log-level"), &level);
+    log_format_parse(options_string(options, "log-format"), &format);
+    log_configure(level, format, STDERR_FILENO);
+}
+
+/* Serves until a signal asks to stop; SIGHUP reloads the rules. */
+static struct error *serve(const struct sidecar_config *config, struct signals *signals) {
+    struct sidecar *sidecar = NULL;
+    struct buffer problems = {0};
+    struct error *error = sidecar_start(config, &problems, &sidecar);
+    if (problems.length)
+        fwrite(problems.data, 1, problems.length, stderr);
+    buffer_free(&problems);
+    if (error)
+        return error;
+    int number;
+    while ((number = signals_wait(signals)) == SIGHUP) {
+        log_info("SIGHUP: reloading the rules");
+        sidecar_reload(sidecar);
+    }
+    log_info("%s: draining", number == SIGINT ? "SIGINT" : "SIGTERM");
+    if (!sidecar_stop(sidecar, DRAIN_MS))
+        _exit(EXIT_OK); /* a request would not end; there is nothing left to lose */
+    log_info("stopped");
+    return NULL;
+}
+
+static struct error *run(const struct options *options, int *status) {
+    (void)status;
+    configure_log(options);
+    struct signals signals;
+    signals_block(&signals);
+    struct paths paths = {0};
+    struct sidecar_config config;
+    char *url = NULL;
+    struct error *error = paths_find(&paths);
+    if (!error)
+        error = configure(options, &paths, &config, &url);
+    if (!error)
+        error = serve(&config, &signals);
+    if (error && error->kind == ERROR_NOT_FOUND && text_starts(error->message, "unknown engine"))
+        error->kind = ERROR_INVALID;
+    memory_free(url);
+    paths_free(&paths);
+    return error;
+}
+
+static const struct option_spec serve_options[] = {
+    {.name = "engine",
+     .short_name = 'E',
+     .value = "NAME",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE",
+     .required = true,
+     .help = "the inference engine, by a name the rules know; auto recognises it by its page"},
+    {.name = "host",
+     .short_name = 'H',
+     .value = "ADDRESS",
+     .type = OPTION_LIST,
+     .environment = "KTHENA_HOST",
+     .fallback = "0.0.0.0",
+     .help = "address to listen on: IPv4, IPv6, a name, or unix:/path; repeatable"},
+    {.name = "port",
+     .short_name = 'P',
+     .value = "PORT",
+     .type = OPTION_PORT,
+     .environment = "KTHENA_PORT",
+     .fallback = "9000",
+     .help = "port to listen on; 0 takes a free one"},
+    {.name = "engine-base-url",
+     .short_name = 'B',
+     .value = "URL",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_BASE_URL",
+     .fallback = "http://localhost:8000",
+     .help = "where the engine listens"},
+    {.name = "engine-metrics-path",
+     .short_name = 'M',
+     .value = "PATH",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_METRICS_PATH",
+     .fallback = "/metrics",
+     .help = "path of the engine's metrics"},
+    OPTION_POD(true),
+    OPTION_MODEL(true),
+    OPTION_RULES,
+    {.name = "request-timeout",
+     .value = "SECONDS",
+     .type = OPTION_SECONDS,
+     .environment = "REQUEST_TIMEOUT",
+     .fallback = "30",
+     .help = "the whole time a request to the engine may take"},
+    {.name = "max-page-bytes",
+     .value = "SIZE",
+     .type = OPTION_BYTES,
+     .environment = "KTHENA_MAX_PAGE_BYTES",
+     .fallback = "64MiB",
+     .help = "refuse a larger metrics page"},
+    {.name = "auth-token-file",
+     .value = "FILE",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_AUTH_TOKEN_FILE",
+     .help = "ask for this bearer token, except at /health, /ready and /metrics"},
+    {.name = "tls-cert",
+     .value = "FILE",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_TLS_CERT",
+     .help = "serve TLS with this certificate (PEM, with its chain); re-read when it changes"},
+    {.name = "tls-key",
+     .value = "FILE",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_TLS_KEY",
+     .help = "the certificate's private key (PEM)"},
+    {.name = "log-level",
+     .type = OPTION_CHOICE,
+     .environment = "KTHENA_LOG_LEVEL",
+     .fallback = "info",
+     .choices = LOG_LEVEL_CHOICES,
+     .help = "least level that is logged"},
+    {.name = "log-format",
+     .type = OPTION_CHOICE,
+     .environment = "KTHENA_LOG_FORMAT",
+     .fallback = "text",
+     .choices = LOG_FORMAT_CHOICES,
+     .help = "log lines for people or for machines"},
+};
+
+const struct command serve_command = {
+    .spec = {.name = "serve",
+             .summary = "run the sidecar (the default command)",
+             .usage = "",
+             .description =
+                 "Serves the engine's metrics under the standard names at /metrics, and /health, "
+                 "/ready, /v1/rules and /openapi.json. Rule files are watched: an edit is live "
+                 "within two seconds, a bad one leaves the last good rules in force. SIGHUP "
+                 "reloads, SIGTERM and SIGINT drain.",
+             .examples = "kthena-runtime --engine vllm --pod p.ns --model m\n"
+                         "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
+                         "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
+             .options = serve_options,
+             .option_count = sizeof serve_options / sizeof *serve_options},
+    .run = run,
+};

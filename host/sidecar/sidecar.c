@@ -1,0 +1,207 @@
+#include "sidecar/sidecar.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "server/openapi.h"
+#include "sidecar/sidecar_internal.h"
+
+#include <string.h>
+
+/* Between two attempts to reach an engine that has not answered yet. */
+#define PROBE_INTERVAL_MS 1000
+
+/* How long handlers may take to return once the drain is over. */
+#define STOP_TIMEOUT_MS 1500
+
+static bool is_auto(const struct sidecar *sidecar) {
+    return strcmp(sidecar->config.engine, "auto") == 0;
+}
+
+const struct engine *sidecar_engine(struct sidecar *sidecar, const struct generation *generation,
+                                    const char *page, size_t length) {
+    if (!is_auto(sidecar))
+        return generation_engine(generation, sidecar->config.engine);
+    pthread_mutex_lock(&sidecar->lock);
+    const struct engine *engine =
+        sidecar->detected ? generation_engine(generation, sidecar->detected) : NULL;
+    if (!engine && page) {
+        engine = generation_detect(generation, page, length);
+        memory_free(sidecar->detected);
+        sidecar->detected = engine ? memory_string(engine->name) : NULL;
+        if (engine)
+            log_info("recognised the engine as %s", engine->name);
+    }
+    pthread_mutex_unlock(&sidecar->lock);
+    return engine;
+}
+
+static struct mapping *choose_mapping(void *context, const char *page, size_t length) {
+    struct sidecar *sidecar = context;
+    struct generation *generation = rulebook_generation(sidecar->rulebook);
+    const struct engine *engine = sidecar_engine(sidecar, generation, page, length);
+    struct mapping *mapping = engine ? mapping_ref(engine->mapping) : NULL;
+    generation_unref(generation);
+    return mapping;
+}
+
+static struct error *fetch_page(void *context, const char *accept, struct fetched_page *page) {
+    struct sidecar *sidecar = context;
+    struct http_request request = {.url = sidecar->config.metrics_url,
+                                   .accept = accept,
+                                   .timeout_ms = sidecar->config.request_timeout_ms,
+                                   .body_limit = sidecar->config.max_page_bytes};
+    struct http_reply reply = {.body = page->body};
+    struct error *error = http_get(sidecar->client, &request, &reply);
+    page->status = reply.status;
+    page->content_type = reply.content_type;
+    page->body = reply.body;
+    return error;
+}
+
+static void collect_rules(void *context, struct metric_writer *writer) {
+    struct rulebook_counters counters = rulebook_counters(context);
+    writer_family(writer, "kthena_runtime_rules_generation", METRIC_GAUGE,
+                  "Number of the rules generation in force.");
+    writer_sample(writer, NULL, NULL, (double)counters.generation);
+    writer_family(writer, "kthena_runtime_rules_age_seconds", METRIC_GAUGE,
+                  "Time since that generation was loaded.");
+    writer_sample(writer, NULL, NULL, clock_wall() - counters.loaded_at);
+    writer_family(writer, "kthena_runtime_rules_reloads_total", METRIC_COUNTER,
+                  "Rules reloads that succeeded.");
+    writer_sample(writer, NULL, NULL, (double)counters.succeeded);
+    writer_family(writer, "kthena_runtime_rules_reload_failures_total", METRIC_COUNTER,
+                  "Rules reloads that failed and left the last good generation in force.");
+    writer_sample(writer, NULL, NULL, (double)counters.failed);
+}
+
+/* Scrapes until the engine has answered once, so that readiness does not depend on somebody else's
+ * scrapes. */
+static void *probe(void *context) {
+    struct sidecar *sidecar = context;
+    char *why = NULL;
+    pthread_mutex_lock(&sidecar->lock);
+    while (!sidecar->stopping) {
+        pthread_mutex_unlock(&sidecar->lock);
+        scrape_release(sidecar->scraper, scraper_get(sidecar->scraper, NULL));
+        bool answered = scraper_answered(sidecar->scraper, &why);
+        if (why)
+            log_debug("waiting for the engine: %s", why);
+        memory_free(why);
+        pthread_mutex_lock(&sidecar->lock);
+        if (answered)
+            break;
+        clock_wait(&sidecar->stopped, &sidecar->lock, clock_ms() + PROBE_INTERVAL_MS);
+    }
+    pthread_mutex_unlock(&sidecar->lock);
+    return NULL;
+}
+
+static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems) {
+    struct error *error = rulebook_open(&sidecar->config.rules, problems, &sidecar->rulebook);
+    if (error || is_auto(sidecar))
+        return error;
+    struct generation *generation = rulebook_generation(sidecar->rulebook);
+    if (!generation_engine(generation, sidecar->config.engine))
+        error = generation_unknown_engine(generation, sidecar->config.engine);
+    generation_unref(generation);
+    return error;
+}
+
+static void make_scraper(struct sidecar *sidecar) {
+    struct http_client_config client = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
+                                        .ca_file = sidecar->config.ca_file,
+                                        .direct = true};
+    sidecar->client = http_client_new(&client);
+    sidecar->own = own_metrics_new(KTHENA_VERSION);
+    struct scraper_config scraper = {.url = sidecar->config.metrics_url,
+                                     .fetch = fetch_page,
+                                     .choose = choose_mapping,
+                                     .context = sidecar,
+                                     .own = sidecar->own};
+    sidecar->scraper = scraper_new(&scraper);
+    own_metrics_register(sidecar->own, scraper_collect, sidecar->scraper);
+    own_metrics_register(sidecar->own, collect_rules, sidecar->rulebook);
+}
+
+static struct error *start_server(struct sidecar *sidecar) {
+    sidecar->route_count = sidecar_route_count;
+    sidecar->routes = memory_zero(sidecar_route_count, sizeof *sidecar->routes);
+    for (size_t i = 0; i < sidecar_route_count; i++) {
+        sidecar->routes[i] = sidecar_routes[i];
+        sidecar->routes[i].context = sidecar;
+    }
+    struct server_config *server = &sidecar->config.server;
+    server->routes = sidecar->routes;
+    server->route_count = sidecar->route_count;
+    struct openapi_info info = {.title = "kthena-runtime",
+                                .version = KTHENA_VERSION,
+                                .description = "The sidecar of an LLM inference engine.",
+                                .token = server->token_file != NULL};
+    openapi_write(&info, server->routes, server->route_count, &sidecar->openapi);
+    return server_start(server, &sidecar->server);
+}
+
+/* Frees everything but a running server and prober. */
+static void release(struct sidecar *sidecar) {
+    scraper_free(sidecar->scraper);
+    own_metrics_free(sidecar->own);
+    http_client_free(sidecar->client);
+    rulebook_close(sidecar->rulebook);
+    buffer_free(&sidecar->openapi);
+    memory_free(sidecar->routes);
+    memory_free(sidecar->detected);
+    pthread_mutex_destroy(&sidecar->lock);
+    pthread_cond_destroy(&sidecar->stopped);
+    memory_free(sidecar);
+}
+
+struct error *sidecar_start(const struct sidecar_config *config, struct buffer *problems,
+                            struct sidecar **out) {
+    struct sidecar *sidecar = memory_zero(1, sizeof *sidecar);
+    sidecar->config = *config;
+    pthread_mutex_init(&sidecar->lock, NULL);
+    clock_condition_init(&sidecar->stopped);
+    struct error *error = load_rules(sidecar, problems);
+    if (!error) {
+        make_scraper(sidecar);
+        error = start_server(sidecar);
+    }
+    if (error) {
+        release(sidecar);
+        return error;
+    }
+    error = thread_start(&sidecar->prober, "prober", probe, sidecar);
+    sidecar->probing = !error;
+    if (error)
+        log_error_free(LOG_WARNING, error, "readiness waits for the first scrape");
+    *out = sidecar;
+    return NULL;
+}
+
+void sidecar_reload(struct sidecar *sidecar) {
+    rulebook_reload_now(sidecar->rulebook);
+}
+
+bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
+    int64_t deadline = clock_ms() + drain_ms;
+    pthread_mutex_lock(&sidecar->lock);
+    sidecar->stopping = true;
+    pthread_cond_broadcast(&sidecar->stopped);
+    pthread_mutex_unlock(&sidecar->lock);
+    size_t running = server_drain(sidecar->server, drain_ms);
+    if (running)
+        log_warning("%zu requests were still running after %lld ms and are cut", running,
+                    (long long)drain_ms);
+    if (!server_stop(sidecar->server, STOP_TIMEOUT_MS))
+        return false;
+    /* The prober may be in the middle of a fetch, which ends by its own deadline, perhaps after
+     * ours. */
+    struct timespec until = {.tv_sec = deadline / 1000 + 1};
+    if (sidecar->probing &&
+        pthread_clockjoin_np(sidecar->prober, NULL, CLOCK_MONOTONIC, &until) != 0)
+        return false;
+    release(sidecar);
+    return true;
+}

@@ -1,0 +1,41 @@
+/*
+ * The sidecar put together: rules, engine client, scraper, own metrics and HTTP routes, started and
+ * stopped as one. The serve command owns one; everything in it has its own thread-safe unit below.
+ */
+#ifndef KTHENA_SIDECAR_SIDECAR_H
+#define KTHENA_SIDECAR_SIDECAR_H
+
+#include "base/error.h"
+#include "policy/rulebook.h"
+#include "server/server.h"
+
+#include <stdint.h>
+
+struct sidecar;
+
+struct sidecar_config {
+    const char *engine;      /* a name or alias the rules know, or "auto" */
+    const char *metrics_url; /* of the engine */
+    int64_t request_timeout_ms;
+    size_t max_page_bytes;
+    const char *ca_file; /* trusted for the engine's certificate, NULL: the system's */
+    struct rule_sources rules;
+    struct server_config server; /* without its routes */
+};
+
+/*
+ * Loads the rules and starts to serve. ERROR_POLICY for bad rules, whose problems are then lines in
+ * problems; ERROR_NOT_FOUND for an unknown engine; the server's errors otherwise. The
+ * configuration's texts must outlive the sidecar.
+ */
+struct error *sidecar_start(const struct sidecar_config *config, struct buffer *problems,
+                            struct sidecar **out) __attribute__((warn_unused_result));
+
+/* Loads the rules again, changed or not. */
+void sidecar_reload(struct sidecar *sidecar);
+
+/* Drains for at most drain_ms, stops and frees. False when a request would not end; the caller must
+ * then _exit. */
+bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms);
+
+#endif
