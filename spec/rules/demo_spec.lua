@@ -1,21 +1,12 @@
 -- The demo engine's page: numbers that a real engine could have shown, at any time and from one time to the next.
+local sandbox = require("kthena.sandbox")
 local support = require("spec.rules.support")
 local testing = require("kthena.testing")
 
--- What the demo may use, as in the rules' sandbox; anything else is an error.
+-- The demo, in the sandbox that rule files run in.
 local function load_demo()
-  local known = { math = math, string = string, table = table, ipairs = ipairs, pairs = pairs, tonumber = tonumber,
-    tostring = tostring, setmetatable = setmetatable }
-  local chunk = assert(loadfile(support.root .. "rules/demo/vllm.lua"))
-  setfenv(chunk, setmetatable({}, {
-    __index = function(_, name)
-      return known[name] or error("the demo uses " .. name)
-    end,
-    __newindex = function(_, name)
-      error("the demo sets the global " .. name)
-    end,
-  }))
-  return chunk()
+  local path = support.root .. "rules/demo/vllm.lua"
+  return assert(sandbox.load(testing.read(path), "=demo.lua", path))()
 end
 
 -- Name and labels -> number, and name -> type.
