@@ -24,7 +24,7 @@ enum option_type {
     OPTION_SECONDS, /* a duration of at most 1e9 s: 30, 0.5, 30s, 500ms, 2m, 1h */
     OPTION_BYTES,   /* a size: 1048576, 10k = 10KiB = 10240, 10kB = 10000, up to T */
     OPTION_CHOICE,  /* one of the words in choices */
-    OPTION_PORT,    /* 1 to 65535 */
+    OPTION_PORT,    /* 0 (any that is free) to 65535 */
 };
 
 struct option_spec {

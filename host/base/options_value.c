@@ -86,10 +86,10 @@ static const char *parse_integer(const char *text, int64_t *integer) {
 }
 
 static const char *parse_port(const char *text, int64_t *port) {
-    static const char expected[] = "a port number from 1 to 65535";
+    static const char expected[] = "a port number from 0 to 65535";
     if (!isdigit((unsigned char)*text) || parse_integer(text, port))
         return expected;
-    return *port >= 1 && *port <= 65535 ? NULL : expected;
+    return *port >= 0 && *port <= 65535 ? NULL : expected;
 }
 
 static const char *parse_flag(const char *text, bool *flag) {

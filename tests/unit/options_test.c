@@ -251,7 +251,7 @@ static void names_the_variable_of_a_bad_value(void **state) {
     (void)state;
     setenv("TEST_PORT", "9k", 1);
     refused("", "invalid value '9k' for '--port' (from the variable TEST_PORT): "
-                "expected a port number from 1 to 65535;");
+                "expected a port number from 0 to 65535;");
     setenv("TEST_PORT", "1", 1);
     setenv("TEST_LOG_FORMAT", "JSON", 1);
     refused("", "invalid value 'JSON' for '--log-format' (from the variable TEST_LOG_FORMAT): "
@@ -293,7 +293,7 @@ static void wants_values(void **state) {
     refused("--port --host=x", "flag '--port' needs a value;");
     refused("--port -v", "flag '--port' needs a value;");
     refused("--port --", "flag '--port' needs a value;");
-    refused("--port ''", "invalid value '' for '--port': expected a port number from 1 to 65535;");
+    refused("--port ''", "invalid value '' for '--port': expected a port number from 0 to 65535;");
     struct options *options = served("--workers -3 --engine - -I --other");
     assert_int_equal(options_integer(options, "workers"), -3);
     assert_string_equal(options_string(options, "engine"), "-");
