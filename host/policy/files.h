@@ -9,13 +9,14 @@
  * name. Names that begin with a dot are skipped.
  *
  * A snapshot never fails: what could not be read is in it as a problem, so that a directory that
- * vanishes is a change like any other. It is immutable; its owner frees it.
+ * vanishes is a change like any other. It is immutable and reference-counted.
  */
 #ifndef KTHENA_POLICY_FILES_H
 #define KTHENA_POLICY_FILES_H
 
 #include "policy/problems.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -34,7 +35,7 @@ struct rule_file {
     char *name;     /* "vllm.lua" */
     char *display;  /* how people know it: "rules/engines/vllm.lua", "/etc/kthena/vllm.lua" */
     char *layer;    /* the directory it came from, as given */
-    bool builtin;   /* that directory is the built-in one */
+    size_t rank;    /* of that layer; 0 is the built-in one */
     char *replaces; /* display of the earlier layer's file it replaces, or NULL */
     char *text;
     size_t length;
@@ -44,9 +45,10 @@ struct snapshot {
     struct rule_file *files; /* by name */
     size_t count;
     struct problems problems; /* what could not be read */
+    atomic_int references;
 };
 
-/* Reads all layers. The texts in layers are copied. */
+/* Reads all layers. The texts in layers are copied. The result has one reference. */
 struct snapshot *snapshot_read(const struct layers *layers);
 
 /* Makes a snapshot of one file with this content, as if it were the only rule file there is. */
@@ -54,6 +56,8 @@ struct snapshot *snapshot_of(const char *display, const char *text, size_t lengt
 
 /* Whether two snapshots hold the same files with the same contents, and the same problems. */
 bool snapshot_equal(const struct snapshot *a, const struct snapshot *b);
-void snapshot_free(struct snapshot *snapshot);
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 
 #endif

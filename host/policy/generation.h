@@ -5,9 +5,9 @@
  * for themselves.
  *
  * Rule files run once, in a Lua state that lives only while the generation is built: sandboxed,
- * with JIT off, under a memory cap and a time budget for each file. Two things a malformed rule can
- * do are not cut off at once: a single call of a C function of the Lua library (string.find with a
- * pathological pattern) runs to its end before the budget is looked at again.
+ * with JIT off, under a memory cap and a time budget for each file. No bytes given as a rule file
+ * crash the process. One hole is known: a single call of a C function of Lua's library, such as
+ * string.find with a pathological pattern, runs to its end before the budget cuts the rule off.
  */
 #ifndef KTHENA_POLICY_GENERATION_H
 #define KTHENA_POLICY_GENERATION_H
@@ -52,7 +52,7 @@ struct engine {
 
 struct generation;
 
-/* Checks and compiles a snapshot, whose ownership passes here in every case. Returns a generation
+/* Checks and compiles a snapshot, whose reference passes here in every case. Returns a generation
  * with one reference; or NULL, when anything is wrong in any file, and adds every problem to
  * problems. Of the sources only lua, variables and limits are used. */
 struct generation *generation_build(struct snapshot *snapshot, const struct rule_sources *sources,

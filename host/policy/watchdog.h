@@ -1,0 +1,36 @@
+/*
+ * Cuts off Lua code that runs too long. One thread, started when first needed and kept until the
+ * process ends, knows the deadline of every guarded call; at the deadline it arms a hook that fires
+ * at every instruction. lua_sethook is the one function of Lua that may be called while the state
+ * runs in another thread. Used by the guard only.
+ *
+ * The hook is armed again every few milliseconds until the call ends, because the interpreter may
+ * overwrite it once while it is busy with hooks of its own.
+ */
+#ifndef KTHENA_POLICY_WATCHDOG_H
+#define KTHENA_POLICY_WATCHDOG_H
+
+#include "base/error.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One watched call. The caller owns it, and it must stay where it is until watchdog_leave. */
+struct watch {
+    lua_State *lua;
+    lua_Hook hook;
+    int64_t deadline_ms; /* monotonic */
+    bool fired;
+    struct watch *next;
+    struct watch **link;
+};
+
+/* Watches a state from now on. ERROR_LIMIT when the watchdog's thread could not be started. */
+struct error *watchdog_enter(struct watch *watch, lua_State *lua, lua_Hook hook,
+                             int64_t deadline_ms) __attribute__((warn_unused_result));
+
+/* Ends the watch and removes the hook. Returns whether it was armed: the deadline had passed. */
+bool watchdog_leave(struct watch *watch);
+
+#endif

@@ -1,0 +1,159 @@
+--- Where rule files run: an environment of its own for each file, made from an allow-list.
+--
+-- It guards against accidents, not against a hostile author: a rule file cannot reach files, processes, the network,
+-- other rule files or this library's tables by mistake, and whatever loops or hoards memory is cut off by the host. Who
+-- may write rule files may still make the process slow, for one call of string.find with a pathological pattern is
+-- not interrupted.
+local log = require "host.log"
+local text = require "host.text"
+
+local sandbox = {}
+
+--- What a rule file can use, as data. Everything else does not exist for it.
+sandbox.allowed = {
+  globals = {
+    "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "select",
+    "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall",
+  },
+  libraries = {
+    string = {
+      "byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub", "upper",
+    },
+    table = { "concat", "insert", "maxn", "remove", "sort" },
+    math = {
+      "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod", "frexp", "huge",
+      "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random", "sin", "sinh", "sqrt", "tan", "tanh",
+    },
+  },
+  modules = { "kthena.json" },
+}
+
+local MAX_PRINTS = 100
+local MAX_GSUB_DEPTH = 50
+
+local gsub = string.gsub
+local gsub_depth = 0
+
+local function leave_gsub(ok, ...)
+  gsub_depth = gsub_depth - 1
+  if ok then
+    return ...
+  end
+  local message = ...
+  if type(message) == "string" and not message:find("^[^:]+:%d+: ") then
+    error(message, 3)
+  end
+  error(message, 0)
+end
+
+-- Lua's gsub keeps 8 KiB on the C stack while it calls back. A function that calls itself through it must run into an
+-- error, not into the end of that stack.
+local function bounded_gsub(subject, pattern, replacement, count)
+  if type(replacement) ~= "function" and type(replacement) ~= "table" then
+    return gsub(subject, pattern, replacement, count)
+  end
+  if gsub_depth >= MAX_GSUB_DEPTH then
+    error("string.gsub calls itself more than " .. MAX_GSUB_DEPTH .. " levels deep", 2)
+  end
+  gsub_depth = gsub_depth + 1
+  return leave_gsub(pcall(gsub, subject, pattern, replacement, count))
+end
+
+local function copy_library(name)
+  local copy = {}
+  for _, key in ipairs(sandbox.allowed.libraries[name]) do
+    copy[key] = _G[name][key]
+  end
+  if name == "string" then
+    copy.gsub = bounded_gsub
+  end
+  return copy
+end
+
+local function contains(list, wanted)
+  for _, item in ipairs(list) do
+    if item == wanted then
+      return true
+    end
+  end
+  return false
+end
+
+local function make_require()
+  local loaded = {}
+  return function(name)
+    if not contains(sandbox.allowed.modules, name) then
+      local known = table.concat(sandbox.allowed.modules, ", ")
+      error(("a rule file cannot require '%s'; it can require %s"):format(tostring(name), known), 2)
+    end
+    if not loaded[name] then
+      local copy = {}
+      for key, value in pairs(require(name)) do
+        copy[key] = value
+      end
+      loaded[name] = copy
+    end
+    return loaded[name]
+  end
+end
+
+local function make_print(file)
+  local lines = 0
+  return function(...)
+    lines = lines + 1
+    if lines > MAX_PRINTS then
+      return
+    end
+    local words = {}
+    for i = 1, select("#", ...) do
+      words[i] = tostring((select(i, ...)))
+    end
+    log.info(file .. ": " .. table.concat(words, " "))
+    if lines == MAX_PRINTS then
+      log.warning(file .. ": printed " .. MAX_PRINTS .. " lines; the rest is dropped")
+    end
+  end
+end
+
+--- Makes an environment. `file` begins what print writes to the log.
+function sandbox.environment(file)
+  local environment = { require = make_require(), print = make_print(file) }
+  for _, name in ipairs(sandbox.allowed.globals) do
+    environment[name] = _G[name]
+  end
+  for name in pairs(sandbox.allowed.libraries) do
+    environment[name] = copy_library(name)
+  end
+  environment._G = environment
+  local names = {}
+  for name in pairs(environment) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  -- A misspelt variable would otherwise be nil, and a field that is nil is a field that is not there.
+  return setmetatable(environment, {
+    __metatable = false,
+    __index = function(_, name)
+      local near = text.nearest(tostring(name), unpack(names))
+      local hint = near and ("did you mean '" .. near .. "'?") or ("a rule file can use " .. table.concat(names, ", "))
+      error(("unknown name '%s'; %s"):format(tostring(name), hint), 2)
+    end,
+  })
+end
+
+--- Compiles a rule file; its function runs in an environment of its own. `chunk` is its name for Lua ("=vllm.lua").
+-- Returns nil and a message with the line when the text is not Lua.
+-- @usage local run, message = sandbox.load(file.text, file.chunk, file.path)
+function sandbox.load(source, chunk, file)
+  gsub_depth = 0
+  return load(source, chunk, "t", sandbox.environment(file))
+end
+
+--- Takes the way to Lua's own string table, ("").dump and all, out of this state. Called once, before any rule file.
+function sandbox.seal()
+  local strings = getmetatable("")
+  strings.__index = copy_library("string")
+  strings.__metatable = false
+end
+
+return sandbox

@@ -1,0 +1,126 @@
+--- For specs of rule files, run by `kthena-runtime test`: loads a rule file exactly as the server does, and renames
+-- pages with it.
+--
+-- @usage
+-- local testing = require "kthena.testing"
+-- local page = 'acme_queue{model="m"} 3\n'
+-- it("finds the queue", function()
+--   local engine = testing.engine("engines/acme.lua", { pod = "p", model = "m" })
+--   assert.equal("3", testing.samples(engine:families(page))['kthena:num_requests_waiting{model="m"}'])
+-- end)
+local json = require "kthena.json"
+local metrics = require "host.metrics"
+local rules = require "host.rules"
+
+local testing = {}
+
+local engine = {}
+engine.__index = engine
+
+--- Reads a whole file; an error when that is not possible.
+-- @usage local page = testing.read("spec/fixtures/acme.prom")
+function testing.read(path)
+  local file, message = io.open(path, "rb")
+  if not file then
+    error("could not open " .. message, 2)
+  end
+  local content = file:read("*a")
+  file:close()
+  if not content then
+    error("could not read " .. path, 2)
+  end
+  return content
+end
+
+--- Loads a rule file from its text. Returns an engine; or nil and every problem, one a line, the way `rules check` and
+-- the server's log print them. `path` is its name in problems. `options` may hold pod and model, which $pod and $model
+-- stand for, and memory_bytes and budget_seconds, which change the limits.
+-- @usage local _, problems = testing.load("x.lua", "return { api = 1 }")
+function testing.load(path, source, options)
+  options = options or {}
+  local mapping, result = rules.load(path, source, options.pod, options.model, options.memory_bytes,
+    options.budget_seconds)
+  if not mapping then
+    return nil, result
+  end
+  return setmetatable({ mapping = mapping, effective = json.decode(result) }, engine)
+end
+
+--- Loads a rule file. Returns an engine; every problem is in the error when there are any. The field `effective` of it
+-- holds the rules with every default filled in.
+-- @usage local engine = testing.engine("engines/acme.lua", { pod = "p", model = "m" })
+function testing.engine(path, options)
+  local loaded, problems = testing.load(path, testing.read(path), options)
+  if not loaded then
+    error(problems, 2)
+  end
+  return loaded
+end
+
+--- The whole text GET /metrics would answer for this page.
+function engine:rename(page)
+  return (metrics.rename(self.mapping, page, false))
+end
+
+--- The standard families alone.
+function engine:families(page)
+  return (metrics.rename(self.mapping, page, true))
+end
+
+local function reason(choice)
+  if choice.outcome == "taken" then
+    return choice.source
+  elseif choice.outcome == "exposed" then
+    return "the engine exposes it itself"
+  end
+  return "the page has no matching samples of " .. table.concat(choice.tried, ", ")
+end
+
+--- For each standard name the source it was taken from, or why there is none.
+-- @usage assert.equal("acme_queue", engine:why(page)["kthena:num_requests_waiting"])
+function engine:why(page)
+  local _, choices = metrics.rename(self.mapping, page, true)
+  local why = {}
+  for _, choice in ipairs(choices) do
+    why[choice.name] = reason(choice)
+  end
+  return why
+end
+
+-- The position behind the labels that open at `at`; quotes may hold braces.
+local function after_labels(line, at)
+  local quoted = false
+  while at <= #line do
+    local byte = line:sub(at, at)
+    if quoted and byte == "\\" then
+      at = at + 1
+    elseif byte == '"' then
+      quoted = not quoted
+    elseif byte == "}" and not quoted then
+      return at + 1
+    end
+    at = at + 1
+  end
+  return at
+end
+
+--- The samples of an exposition: a table from `name{labels}`, as written, to the text of the value. As a list it holds
+-- the keys in the order of the page.
+-- @usage for _, key in ipairs(samples) do print(key, samples[key]) end
+function testing.samples(page)
+  local samples = {}
+  for line in page:gmatch("[^\n]+") do
+    local stop = line:match("^[^%s#{]+()")
+    if stop then
+      if line:sub(stop, stop) == "{" then
+        stop = after_labels(line, stop)
+      end
+      local key = line:sub(1, stop - 1)
+      samples[#samples + 1] = key
+      samples[key] = line:match("^%s*(%S+)", stop)
+    end
+  end
+  return samples
+end
+
+return testing
