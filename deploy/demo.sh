@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Shows the sidecar at work: installs and builds what is missing, starts the embedded demo engine and the sidecar beside
+# it, and prints what the engine says and what comes out under the standard names.
+#
+#   deploy/demo.sh          stays up until Ctrl-C
+#   deploy/demo.sh --once   ends after showing
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+engine_port=${ENGINE_PORT:-8000} port=${PORT:-9000}
+pids=()
+trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done; true' EXIT
+trap 'exit 0' INT TERM
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+# wait_for URL PID: until the URL answers 200; fails when the process has gone.
+wait_for() {
+  for _ in $(seq 200); do
+    if curl -sf -o /dev/null "$1"; then return 0; fi
+    kill -0 "$2" 2>/dev/null || return 1
+    sleep 0.05
+  done
+  return 1
+}
+
+case ${1:-} in '' | --once) ;; *) echo "demo.sh: unknown argument '$1'; the only one is --once" >&2; exit 2 ;; esac
+deploy/deps.sh
+deploy/build.sh
+runtime=build/release/kthena-runtime
+
+"$runtime" demo-engine --port "$engine_port" &
+pids+=($!)
+wait_for "http://127.0.0.1:$engine_port/health" $! || { echo "demo.sh: the demo engine did not start; is port $engine_port taken? choose another: ENGINE_PORT=8001 $0" >&2; exit 1; }
+"$runtime" --engine auto --pod demo.default --model demo/tiny-chat-1b --host 127.0.0.1 --port "$port" \
+  --engine-base-url "http://127.0.0.1:$engine_port" &
+pids+=($!)
+wait_for "http://127.0.0.1:$port/ready" $! || { echo "demo.sh: the sidecar did not start; is port $port taken? choose another: PORT=9001 $0" >&2; exit 1; }
+sleep 2
+
+say "What the engine says (http://127.0.0.1:$engine_port/metrics, the first lines of each kind):"
+curl -s "http://127.0.0.1:$engine_port/metrics" |
+  grep -E '^vllm:(generation_tokens_total|num_requests_waiting|(time_to_first_token|inter_token_latency|e2e_request_latency)_seconds_(count|sum))[{ ]'
+say "What the sidecar adds, the same for every engine (http://127.0.0.1:$port/metrics):"
+curl -s "http://127.0.0.1:$port/metrics" | grep -E '^(# TYPE )?kthena:' | grep -vE '_bucket'
+say "Where each name came from:"
+curl -s "http://127.0.0.1:$engine_port/metrics" | "$runtime" metrics --engine auto --why
+say "Health, readiness, rules:"
+for path in health ready; do printf '/%-7s' "$path"; curl -s "http://127.0.0.1:$port/$path"; echo; done
+printf '/v1/rules  '; curl -s "http://127.0.0.1:$port/v1/rules" | cut -c1-150
+
+[ "${1:-}" = --once ] && exit 0
+say "The sidecar is up: http://127.0.0.1:$port/metrics  (Ctrl-C stops it)"
+wait "${pids[@]}"

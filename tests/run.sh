@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every suite: linters, unit tests, specs and end-to-end specs in release, the
+# same under ASan+UBSan and under TSan, the fuzzers for a few seconds each, and the benchmarks as a smoke test.
+#
+#   tests/run.sh            everything (CI)
+#   tests/run.sh quick      linters and the release suites only
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+failed=() passed=0
+
+# step NAME COMMAND...: runs a suite; a failure is noted, and the rest still runs.
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '\n==> %s\n' "$name"
+  if "$@"; then
+    passed=$((passed + 1))
+    printf -- '--- %s: ok, %d s\n' "$name" $((SECONDS - start))
+  else
+    failed+=("$name")
+    printf -- '--- %s: FAILED, %d s\n' "$name" $((SECONDS - start))
+  fi
+}
+
+format_check() {
+  git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror
+}
+
+tidy_check() {
+  git ls-files 'host/*.c' | xargs -P 2 -n 8 clang-tidy-14 --quiet -p build/release 2>/dev/null
+}
+
+lua_check() {
+  luacheck --quiet lua rules spec tests
+}
+
+# build PRESET
+build() {
+  cmake --preset "$1" >/dev/null && cmake --build --preset "$1" 2>&1 | grep -vE '^\[[0-9/]+\]|^ninja: ' ||
+    [ "${PIPESTATUS[0]}" = 0 ]
+}
+
+unit_tests() {
+  ctest --test-dir "build/$1" --output-on-failure --timeout 300 --no-tests=error | tail -n 25
+}
+
+specs() {
+  KTHENA_TEST_SLOW=${2:-1} "build/$1/kthena-runtime" test --output=plainTerminal spec/
+}
+
+suite() {
+  local preset=$1 slow=$2
+  step "build $preset" build "$preset"
+  step "unit tests, $preset" unit_tests "$preset"
+  step "specs, $preset" specs "$preset" "$slow"
+}
+
+step "dependencies" deploy/deps.sh
+suite release 1
+step "clang-format" format_check
+step "clang-tidy" tidy_check
+step "luacheck" lua_check
+if [ "${1:-}" != quick ]; then
+  export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
+  suite asan 4
+  TSAN_OPTIONS=halt_on_error=1 suite tsan 8
+  step "fuzzers" tests/fuzz/run.sh 5
+  step "benchmarks" tests/bench/run.sh --quick
+fi
+
+printf '\n'
+for name in "${failed[@]}"; do printf 'failed: %s\n' "$name"; done
+printf '%d passed, %d failed\n' "$passed" "${#failed[@]}"
+[ ${#failed[@]} -eq 0 ]
