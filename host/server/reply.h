@@ -33,4 +33,8 @@ bool reply_json(struct request *request, int status, const struct buffer *body);
 bool reply_error(struct request *request, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same with further header lines, as for reply_send. */
+bool reply_error_with(struct request *request, int status, const char *headers, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
+
 #endif

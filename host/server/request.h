@@ -46,7 +46,8 @@ bool request_require_type(struct request *request, const char *type);
 /* Whether the client accepts a gzip-encoded reply and does not prefer it plain. */
 bool request_accepts_gzip(const struct request *request);
 
-/* Whether the client has closed the connection: nobody waits for the reply any more. */
+/* Whether the client has closed the connection, or its sending half: most likely nobody waits for
+ * the reply any more. Cheap enough to be asked now and then while a long request runs. */
 bool request_gone(const struct request *request);
 
 #endif

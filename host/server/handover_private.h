@@ -1,0 +1,54 @@
+/*
+ * What the two halves of the handover share: handover.c with the doors and the connections before
+ * them, link.c with the connections behind them.
+ */
+#ifndef KTHENA_SERVER_HANDOVER_PRIVATE_H
+#define KTHENA_SERVER_HANDOVER_PRIVATE_H
+
+#include "server/handover.h"
+
+#include <pthread.h>
+
+enum {
+    DOOR_PLAIN,
+    DOOR_SECURE,
+    DOOR_COUNT,
+};
+
+struct waiting {
+    struct waiting *next;
+    int fd;
+    bool owed;
+    union peer peer;
+};
+
+struct door {
+    int fd;     /* the eventfd under the number of civetweb's socket, and so closed by civetweb */
+    int signal; /* the same eventfd under a number of our own */
+    bool readable;
+    struct waiting *first, *last;
+};
+
+struct handover {
+    pthread_mutex_t mutex;
+    pthread_cond_t settled; /* owed has become 0 */
+    struct door doors[DOOR_COUNT];
+    struct link *links;
+    size_t link_count;
+    size_t used;     /* links that are not free */
+    size_t leaving;  /* idle links that were told to end */
+    size_t waiting;  /* connections before the doors */
+    size_t owed;     /* requests that handover_drain waits for */
+    int search_from; /* civetweb's sockets have no lower number */
+    bool closed;
+};
+
+/* Makes each door readable if, and only if, a connection can be taken there. Called with the lock
+ * held, whenever that may have changed. */
+void handover_update_doors(struct handover *handover);
+
+/* Tells the connections that have been idle for longest to end, one for each connection that waits
+ * and will not get a worker otherwise. Called with the lock held. */
+void handover_make_room(struct handover *handover);
+
+#endif
