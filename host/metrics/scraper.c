@@ -183,10 +183,10 @@ struct scrape *scraper_get(struct scraper *scraper, const char *accept) {
         shared = shared->next;
     if (shared) {
         shared->references++;
+        atomic_fetch_add(&scraper->shared, 1);
         while (!shared->done)
             pthread_cond_wait(&scraper->finished, &scraper->lock);
         pthread_mutex_unlock(&scraper->lock);
-        atomic_fetch_add(&scraper->shared, 1);
         return &shared->scrape;
     }
     shared = shared_new(accept);
