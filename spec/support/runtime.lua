@@ -1,4 +1,5 @@
 --- The binary under test: run a command of it, or keep `serve` running for a spec.
+local http = require("spec.support.http")
 local process = require("spec.support.process")
 local stdlib = require("posix.stdlib")
 local wait = require("spec.support.wait")
@@ -84,6 +85,15 @@ end
 --- What it has logged so far.
 function Runtime:log()
   return self.process:stderr()
+end
+
+--- Waits until it is ready: the rules are loaded and the engine has answered its probe. Returns itself.
+function Runtime:ready()
+  wait.until_true("/ready to answer 200", function()
+    local reply = http.get(self.url, "/ready")
+    return reply.status == 200, reply.body
+  end)
+  return self
 end
 
 --- Waits until the log matches a Lua pattern; returns the captures' first.
