@@ -32,6 +32,8 @@ static void quote(const char *body, size_t length, char text[QUOTE_MAX + 8]) {
             continue;
         text[used++] = space ? ' ' : byte;
     }
+    while (used && text[used - 1] == ' ')
+        used--;
     snprintf(text + used, 8, "%s", i < length ? "..." : "");
 }
 

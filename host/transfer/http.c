@@ -130,8 +130,9 @@ static struct error *describe(const struct exchange *exchange, const struct http
     if (code == CURLE_OPERATION_TIMEDOUT)
         return error_new(ERROR_TIMEOUT, NULL, "GET %s: no complete answer within %g s",
                          request->url, (double)request->timeout_ms / 1000);
-    long number = 0;
-    curl_easy_getinfo(exchange->handle, CURLINFO_OS_ERRNO, &number);
+    long number = 0; /* of an earlier exchange unless it is connecting that failed */
+    if (code == CURLE_COULDNT_CONNECT)
+        curl_easy_getinfo(exchange->handle, CURLINFO_OS_ERRNO, &number);
     char text[128];
     const char *why = number ? strerror_r((int)number, text, sizeof text) : NULL;
     if (!*detail)
