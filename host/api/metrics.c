@@ -39,13 +39,11 @@ static void push_choice(lua_State *lua, const struct mapping *mapping, size_t fa
     lua_setfield(lua, -2, "tried");
 }
 
-/* The page up to "# EOF" with a newline at its end (NULL: none), the families, and "# EOF" again.
- */
+/* The page up to "# EOF" with a newline at its end, the families, and "# EOF" again. */
 static void assemble(const char *page, const struct rename_result *result,
                      const struct buffer *families, struct buffer *out) {
-    if (page)
-        buffer_append(out, page, result->body);
-    if (page && result->body > 0 && page[result->body - 1] != '\n')
+    buffer_append(out, page, result->body);
+    if (result->body > 0 && page[result->body - 1] != '\n')
         buffer_byte(out, '\n');
     buffer_append(out, families->data, families->length);
     if (result->open_metrics)
@@ -62,9 +60,9 @@ static int rename_text(lua_State *lua) {
     struct buffer *families = api_buffer(lua);
     struct buffer *text = api_buffer(lua);
     rename_page(mapping, page, length, families, &result, choices);
-    assemble(lua_toboolean(lua, 3) ? NULL : page, &result, families, text);
-    buffer_free(families);
-    api_push_buffer(lua, text);
+    if (!lua_toboolean(lua, 3))
+        assemble(page, &result, families, text);
+    api_push_buffer(lua, lua_toboolean(lua, 3) ? families : text);
     lua_newtable(lua);
     for (size_t i = 0; i < count; i++) {
         push_choice(lua, mapping, i, &choices[i]);

@@ -34,23 +34,34 @@ struct claim {
     size_t order; /* of the file: layer first, then name */
 };
 
-static void load_files(void *context) {
-    struct build *build = context;
-    struct generation *generation = build->generation;
-    const struct snapshot *snapshot = generation->snapshot;
-    struct state *state = NULL;
+/* Loads one file in the state, which it makes if there is none. */
+static void load_file(struct build *build, const struct rule_file *file, struct state **state) {
+    const struct rule_sources *sources = build->sources;
+    struct engine *engine = &build->generation->engines[build->generation->engine_count++];
     struct error *error =
-        state_new(build->sources->lua, build->sources->limits.memory_bytes, &state);
+        *state ? NULL : state_new(sources->lua, sources->limits.memory_bytes, state);
     if (error) {
         char *text = error_text(error);
-        problems_add_text(build->problems, "", text);
+        problems_add(build->problems, file->display, "%s", text);
         memory_free(text);
         error_free(error);
+        *engine = (struct engine){.file = file};
         return;
     }
+    bool good = loader_engine(*state, file, sources, engine, build->problems);
+    /* What a bad file leaves behind, garbage above all, must not be the next one's problem. */
+    if (!good || (*state)->used_bytes > (*state)->memory_bytes / 4) {
+        state_free(*state);
+        *state = NULL;
+    }
+}
+
+static void load_files(void *context) {
+    struct build *build = context;
+    const struct snapshot *snapshot = build->generation->snapshot;
+    struct state *state = NULL;
     for (size_t i = 0; i < snapshot->count; i++)
-        loader_engine(state, &snapshot->files[i], build->sources,
-                      &generation->engines[generation->engine_count++], build->problems);
+        load_file(build, &snapshot->files[i], &state);
     state_free(state);
 }
 

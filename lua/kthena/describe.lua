@@ -4,7 +4,10 @@ local describe = {}
 local MAX_TEXT = 60
 
 local function shorten(text)
-  return #text > MAX_TEXT and text:sub(1, MAX_TEXT) .. "..." or text
+  local short = #text > MAX_TEXT and text:sub(1, MAX_TEXT) .. "..." or text
+  return (short:gsub("%c", function(control)
+    return ("\\%d"):format(control:byte())
+  end))
 end
 
 --- A value: "guage" in quotes, 5, true, nothing, a table, a function.

@@ -40,7 +40,7 @@ local function required(node)
 end
 
 local PREFIXES = {
-  type = "list", min = 1, max = 32, expected = "a list of prefixes",
+  type = "list", filled = true, max = 32, expected = "a list of prefixes",
   of = {
     type = "string", matches = "^[%w_:]*$", max = MAX_NAME,
     expected = 'a prefix of metric names (letters, digits, "_", ":")',
@@ -62,7 +62,9 @@ local SCALE = {
 
 local WHERE = {
   type = "map", keys = LABEL_NAME, max = 32, expected = "a table of labels and their values",
-  values = { type = "list", of = TEXT, single = true, min = 1, max = 64, expected = "a label value or a list of them" },
+  values = {
+    type = "list", of = TEXT, single = true, filled = true, max = 64, expected = "a label value or a list of them",
+  },
 }
 
 -- $pod and $model stand for the command line's values, $$ for $.
@@ -113,44 +115,71 @@ local PART_SOURCE = {
   },
 }
 
-local function takes_observations(metric)
-  return OWN_LABEL[metric.type] ~= nil
+local function contains(list, wanted)
+  for _, item in ipairs(list) do
+    if item == wanted then
+      return true
+    end
+  end
+  return false
 end
 
-local function check_sources(metric, report, path)
-  local paired = metric.sum ~= nil or metric.count ~= nil
-  if not paired and metric.from == nil then
-    report(describe.key(path, "from"), "missing; expected a source or a list of sources")
-  elseif paired and metric.from ~= nil then
+-- The metric's type if it is one. These checks see records whose fields may be anything.
+local function type_of(metric)
+  return contains(METRIC_TYPES, metric.type) and metric.type or nil
+end
+
+-- A histogram or a summary: sum, count and the samples between.
+local function takes_observations(metric)
+  return type_of(metric) and OWN_LABEL[metric.type] ~= nil
+end
+
+local function check_pair(metric, report, path)
+  local there = metric.sum ~= nil and "sum" or "count"
+  if metric.from ~= nil then
     report(describe.key(path, "from"), 'cannot stand beside "sum" and "count"')
-  elseif paired and not takes_observations(metric) then
-    report(describe.key(path, metric.sum ~= nil and "sum" or "count"),
-      ('goes with type summary or histogram, this is a %s; "sample" takes one of the two'):format(metric.type))
-  elseif paired and (metric.sum == nil or metric.count == nil) then
+  end
+  if metric.sum == nil or metric.count == nil then
     report(describe.key(path, metric.sum == nil and "sum" or "count"), 'missing; "sum" and "count" go together')
+  end
+  if type_of(metric) and not takes_observations(metric) then
+    report(describe.key(path, there),
+      ('goes with type summary or histogram, this is a %s; "sample" takes one of the two'):format(metric.type))
   end
 end
 
-local function check_sample(metric, owner, report, path)
-  if owner.sample and takes_observations(metric) then
-    report(describe.key(path, "sample"), "goes with type counter or gauge, this is a " .. metric.type)
+local function check_single(metric, key, report, path)
+  if takes_observations(metric) then
+    report(describe.key(path, key), ("goes with type counter or gauge, this is a %s"):format(metric.type))
+  end
+end
+
+local function check_samples(metric, report, path)
+  local from = describe.key(path, "from")
+  if metric.sample ~= nil then
+    check_single(metric, "sample", report, path)
+  end
+  if type(metric.from) ~= "table" then
+    return
+  elseif metric.from.sample ~= nil then
+    check_single(metric, "sample", report, from)
+  end
+  for i, source in ipairs(metric.from) do
+    if type(source) == "table" and source.sample ~= nil then
+      check_single(metric, "sample", report, describe.key(from, i))
+    end
   end
 end
 
 local function check_metric(metric, report, path)
-  check_sources(metric, report, path)
-  check_sample(metric, metric, report, path)
-  if type(metric.from) == "table" then
-    local from = describe.key(path, "from")
-    check_sample(metric, metric.from, report, from)
-    for i, source in ipairs(metric.from) do
-      if type(source) == "table" then
-        check_sample(metric, source, report, describe.key(from, i))
-      end
-    end
+  if metric.sum ~= nil or metric.count ~= nil then
+    check_pair(metric, report, path)
+  elseif metric.from == nil then
+    report(describe.key(path, "from"), "missing; expected a source or a list of sources")
   end
-  if metric.merge and takes_observations(metric) then
-    report(describe.key(path, "merge"), "goes with type counter or gauge, this is a " .. metric.type)
+  check_samples(metric, report, path)
+  if metric.merge ~= nil then
+    check_single(metric, "merge", report, path)
   end
 end
 
@@ -160,7 +189,7 @@ local METRIC = {
     { "name", required(METRIC_NAME) },
     { "type", { type = "string", choices = METRIC_TYPES, required = true } },
     { "help", TEXT },
-    { "from", { type = "list", of = SOURCE, single = true, min = 1, max = 32,
+    { "from", { type = "list", of = SOURCE, single = true, filled = true, max = 32,
       expected = "a source or a list of sources" } },
     { "prefixes", PREFIXES },
     { "sample", { type = "string", choices = SAMPLES } },
@@ -176,36 +205,47 @@ local METRIC = {
 local function check_names(metrics, report)
   local first = {}
   for i, metric in ipairs(metrics) do
-    if first[metric.name] then
-      report(("metrics[%d].name"):format(i),
-        ('"%s" is the name of metrics[%d] already'):format(metric.name, first[metric.name]))
-    else
-      first[metric.name] = i
+    local name = type(metric) == "table" and metric.name
+    if type(name) == "string" and first[name] then
+      report(("metrics[%d].name"):format(i), ('"%s" is the name of metrics[%d] already'):format(name, first[name]))
+    elseif type(name) == "string" then
+      first[name] = i
     end
   end
 end
 
-local function touched(labels, wanted)
-  for _, name in ipairs(labels.drop or {}) do
+-- Whether label edits of whatever shape touch a label.
+local function touches(labels, wanted)
+  local function each(key)
+    return pairs(type(labels) == "table" and type(labels[key]) == "table" and labels[key] or {})
+  end
+  for _, name in each("drop") do
     if name == wanted then
       return true
     end
   end
-  for from, to in pairs(labels.rename or {}) do
+  for from, to in each("rename") do
     if from == wanted or to == wanted then
       return true
     end
   end
-  return labels.add ~= nil and labels.add[wanted] ~= nil
+  for name in each("add") do
+    if name == wanted then
+      return true
+    end
+  end
+  return false
 end
 
-local function check_labels(rules, report)
-  for i, metric in ipairs(rules.metrics) do
-    local labels = metric.labels or rules.labels or {}
-    local own = OWN_LABEL[metric.type]
-    if own and touched(labels, own) then
+local function check_labels(rules, metrics, report)
+  local said = {} -- the file's default edits are wrong once, not once for each metric
+  for i, metric in ipairs(metrics) do
+    local own = type(metric) == "table" and type_of(metric) and OWN_LABEL[metric.type]
+    local labels = own and (metric.labels or rules.labels)
+    if own and touches(labels, own) and not said[labels] then
+      said[labels] = true
       report(metric.labels and ("metrics[%d].labels"):format(i) or "labels",
-        ('"%s" holds the boundaries of %s, a %s; leave it alone'):format(own, metric.name, metric.type))
+        ('"%s" holds the boundaries of a %s such as metrics[%d]; leave it alone'):format(own, metric.type, i))
     end
   end
 end
@@ -236,8 +276,9 @@ engine.schema = {
       } } },
   },
   check = function(rules, report)
-    check_names(rules.metrics, report)
-    check_labels(rules, report)
+    local metrics = type(rules.metrics) == "table" and rules.metrics or {}
+    check_names(metrics, report)
+    check_labels(rules, metrics, report)
   end,
 }
 

@@ -19,6 +19,11 @@ end
 
 local encode
 
+-- Most texts need no escapes.
+local function quote(text)
+  return text:find('[%c"\\\127-\255]') and host.quote(text) or '"' .. text .. '"'
+end
+
 local function encode_list(value, depth)
   local parts = {}
   for i = 1, #value do
@@ -37,7 +42,7 @@ local function encode_object(value, depth)
   end
   table.sort(names)
   for i, name in ipairs(names) do
-    names[i] = host.quote(name) .. ":" .. encode(value[name], depth)
+    names[i] = quote(name) .. ":" .. encode(value[name], depth)
   end
   return "{" .. table.concat(names, ",") .. "}"
 end
@@ -45,7 +50,7 @@ end
 function encode(value, depth)
   local kind = type(value)
   if kind == "string" then
-    return host.quote(value)
+    return quote(value)
   elseif kind == "boolean" then
     return tostring(value)
   elseif kind == "number" and value - value == 0 then

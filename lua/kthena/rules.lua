@@ -15,7 +15,7 @@ sandbox.seal()
 local function run(file, report)
   local chunk, message = sandbox.load(file.text, file.chunk, file.path)
   if not chunk then
-    error(message, 0)
+    error(message:find("wrong mode") and "holds compiled code; a rule file is text" or message, 0)
   end
   return tree.copy(chunk(), report)
 end

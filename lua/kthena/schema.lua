@@ -5,13 +5,14 @@
 --
 --     { type = "string", matches = PATTERN, choices = LIST, min = BYTES, max = BYTES }
 --     { type = "number" } { type = "boolean" } { type = "function" }
---     { type = "list", of = NODE, single = true: one item may stand for the list, min = COUNT, max = COUNT }
+--     { type = "list", of = NODE, single = true: one item may stand for the list, filled = true, max = COUNT }
 --     { type = "map", keys = NODE, values = NODE, max = COUNT }
 --     { type = "record", fields = { { "name", NODE }, ... } }
 --     { type = "either", TYPE = NODE, ... }     by the Lua type of the value
 --
 -- and perhaps: required (in a record), expected = "a metric name" for messages, and check(value, report, path), which
--- is called when nothing else is wrong with the value, and reports what it finds.
+-- reports what else it finds. It is called for a value that nothing else is wrong with; and for a record whatever is
+-- wrong with its fields, so that it has to look before it takes one for what the schema says.
 local describe = require "kthena.describe"
 local text = require "host.text"
 
@@ -62,8 +63,8 @@ end
 local function check_count(node, count, unit, report, path)
   if count > (node.max or count) then
     report(path, ("has %d %s; at most %d are allowed"):format(count, unit, node.max))
-  elseif count < (node.min or 0) then
-    report(path, ("has %d %s; at least %d is needed"):format(count, unit, node.min))
+  elseif node.filled and count == 0 then
+    report(path, "is empty; expected at least one item")
   end
 end
 
@@ -174,7 +175,7 @@ function check(node, value, report, path)
     report(key, message)
   end
   checkers[node.type](node, value, note, path)
-  if not found and node.check then
+  if node.check and (not found or (node.type == "record" and is_named(value))) then
     node.check(value, note, path)
   end
 end

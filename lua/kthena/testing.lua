@@ -104,11 +104,11 @@ local function after_labels(line, at)
   return at
 end
 
---- The samples of an exposition: a table from `name{labels}`, as written, to the text of the value. As a list it holds
--- the keys in the order of the page.
--- @usage for _, key in ipairs(samples) do print(key, samples[key]) end
+--- The samples of an exposition: a table from `name{labels}`, as written, to the text of the value; and a list of its
+-- keys in the order of the page.
+-- @usage local samples, keys = testing.samples(engine:families(page))
 function testing.samples(page)
-  local samples = {}
+  local samples, keys = {}, {}
   for line in page:gmatch("[^\n]+") do
     local stop = line:match("^[^%s#{]+()")
     if stop then
@@ -116,11 +116,11 @@ function testing.samples(page)
         stop = after_labels(line, stop)
       end
       local key = line:sub(1, stop - 1)
-      samples[#samples + 1] = key
+      keys[#keys + 1] = key
       samples[key] = line:match("^%s*(%S+)", stop)
     end
   end
-  return samples
+  return samples, keys
 end
 
 return testing
