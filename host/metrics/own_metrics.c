@@ -2,7 +2,9 @@
 
 #include "base/memory.h"
 
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -17,16 +19,18 @@ struct own_metrics {
     } collectors[COLLECTORS_MAX];
 };
 
-/* Resident memory in bytes, from /proc/self/statm (proc(5)); 0 when that cannot be read. */
+/* Resident memory in bytes, the second figure of /proc/self/statm (proc(5)); 0 when that cannot be
+ * read. */
 static double resident_bytes(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (!file)
+    char text[128];
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
         return 0;
-    long pages = 0;
-    if (fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    ssize_t length = read(file, text, sizeof text - 1);
+    close(file);
+    text[length > 0 ? length : 0] = '\0';
+    const char *resident = strchr(text, ' ');
+    return resident ? strtod(resident, NULL) * (double)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static double seconds(struct timeval time) {

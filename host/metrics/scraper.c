@@ -59,8 +59,10 @@ struct scraper {
     atomic_uint_fast64_t unparsed;   /* lines of the last page */
 };
 
-static const double duration_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                         0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+static const struct histogram_bound duration_bounds[] = {
+    {0.0005, "0.0005"}, {0.001, "0.001"}, {0.0025, "0.0025"}, {0.005, "0.005"}, {0.01, "0.01"},
+    {0.025, "0.025"},   {0.05, "0.05"},   {0.1, "0.1"},       {0.25, "0.25"},   {0.5, "0.5"},
+    {1, "1.0"},         {2.5, "2.5"},     {5, "5.0"},         {10, "10.0"}};
 
 struct scraper *scraper_new(const struct scraper_config *config) {
     struct scraper *scraper = memory_zero(1, sizeof *scraper);

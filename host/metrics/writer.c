@@ -9,21 +9,47 @@ static const char *const type_names[] = {[METRIC_COUNTER] = "counter",
                                          [METRIC_HISTOGRAM] = "histogram",
                                          [METRIC_SUMMARY] = "summary"};
 
-/* The shortest decimal text that reads back as the same double, in the spelling of expositions. */
-static void write_number(struct buffer *out, double value) {
-    if (isnan(value)) {
-        buffer_string(out, "NaN");
-    } else if (isinf(value)) {
-        buffer_string(out, value > 0 ? "+Inf" : "-Inf");
-    } else {
-        char text[32];
-        for (int digits = 15; digits <= 17; digits++) {
-            snprintf(text, sizeof text, "%.*g", digits, value);
-            if (strtod(text, NULL) == value)
-                break;
-        }
-        buffer_string(out, text);
+/* Doubles up to this hold every integer exactly. */
+#define EXACT_INTEGERS 9007199254740992.0 /* 2^53 */
+
+static void write_integer(struct buffer *out, uint64_t value) {
+    char digits[20];
+    size_t from = sizeof digits;
+    do
+        digits[--from] = (char)('0' + value % 10);
+    while (value /= 10);
+    buffer_append(out, digits + from, sizeof digits - from);
+}
+
+/* The shortest decimal text that reads back as the same double. */
+static void write_fraction(struct buffer *out, double value) {
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
     }
+    buffer_string(out, text);
+}
+
+static void write_number(struct buffer *out, double value) {
+    if (isnan(value))
+        buffer_string(out, "NaN");
+    else if (isinf(value))
+        buffer_string(out, value > 0 ? "+Inf" : "-Inf");
+    else if (value >= 0 && value < EXACT_INTEGERS && value == floor(value))
+        write_integer(out, (uint64_t)value);
+    else
+        write_fraction(out, value);
+}
+
+static void write_head(struct buffer *out, const char *keyword, const char *name, size_t length,
+                       const char *text) {
+    buffer_string(out, keyword);
+    buffer_append(out, name, length);
+    buffer_byte(out, ' ');
+    buffer_string(out, text);
+    buffer_byte(out, '\n');
 }
 
 void writer_family(struct metric_writer *writer, const char *name, enum metric_type type,
@@ -32,8 +58,8 @@ void writer_family(struct metric_writer *writer, const char *name, enum metric_t
     if (writer->open_metrics && type == METRIC_COUNTER)
         length -= strlen("_total");
     writer->family = name;
-    buffer_format(writer->out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)length, name, help,
-                  (int)length, name, type_names[type]);
+    write_head(writer->out, "# HELP ", name, length, help);
+    write_head(writer->out, "# TYPE ", name, length, type_names[type]);
 }
 
 static void write_escaped(struct buffer *out, const char *text) {
@@ -52,7 +78,9 @@ void writer_sample(struct metric_writer *writer, const char *label, const char *
     struct buffer *out = writer->out;
     buffer_string(out, writer->family);
     if (label) {
-        buffer_format(out, "{%s=\"", label);
+        buffer_byte(out, '{');
+        buffer_string(out, label);
+        buffer_string(out, "=\"");
         write_escaped(out, label_value);
         buffer_string(out, "\"}");
     }
@@ -63,10 +91,18 @@ void writer_sample(struct metric_writer *writer, const char *label, const char *
 
 void histogram_observe(struct histogram *histogram, double value) {
     size_t bucket = 0;
-    while (bucket < histogram->bound_count && value > histogram->bounds[bucket])
+    while (bucket < histogram->bound_count && value > histogram->bounds[bucket].value)
         bucket++;
     atomic_fetch_add_explicit(&histogram->counts[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&histogram->nanos, (uint64_t)(value * 1e9), memory_order_relaxed);
+}
+
+/* Begins a line, NAME + suffix + text. */
+static void write_series(struct buffer *out, const char *name, const char *suffix,
+                         const char *text) {
+    buffer_string(out, name);
+    buffer_string(out, suffix);
+    buffer_string(out, text);
 }
 
 void writer_histogram(struct metric_writer *writer, const char *name, const char *help,
@@ -76,11 +112,15 @@ void writer_histogram(struct metric_writer *writer, const char *name, const char
     writer_family(writer, name, METRIC_HISTOGRAM, help);
     for (size_t i = 0; i <= histogram->bound_count; i++) {
         total += atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
-        buffer_format(out, "%s_bucket{le=\"", name);
-        write_number(out, i < histogram->bound_count ? histogram->bounds[i] : INFINITY);
-        buffer_format(out, "\"} %llu\n", (unsigned long long)total);
+        write_series(out, name, "_bucket{le=\"",
+                     i < histogram->bound_count ? histogram->bounds[i].text : "+Inf");
+        buffer_string(out, "\"} ");
+        write_integer(out, total);
+        buffer_byte(out, '\n');
     }
-    buffer_format(out, "%s_sum ", name);
+    write_series(out, name, "_sum ", "");
     write_number(out, (double)atomic_load(&histogram->nanos) / 1e9);
-    buffer_format(out, "\n%s_count %llu\n", name, (unsigned long long)total);
+    write_series(out, "\n", name, "_count ");
+    write_integer(out, total);
+    buffer_byte(out, '\n');
 }

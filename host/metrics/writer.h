@@ -30,6 +30,12 @@ void writer_sample(struct metric_writer *writer, const char *label, const char *
 
 #define HISTOGRAM_BUCKETS_MAX 16
 
+/* An upper bound, and how it is written in `le`. */
+struct histogram_bound {
+    double value;
+    const char *text;
+};
+
 /* A histogram that any thread may observe into without a lock. */
 struct histogram {
     const double *bounds;                                   /* ascending, without +Inf */
