@@ -55,7 +55,7 @@ describe("the demo engine's page", function()
     assert.same(support.five, support.names(support.engine("vllm"):families(page)))
     for _, name in ipairs({ "vllm:num_requests_waiting_by_reason", "vllm:generation_tokens_created",
       "vllm:request_time_per_output_token_seconds", "python_info", "process_cpu_seconds_total" }) do
-      assert.truthy(page:find("\n" .. name .. "{", 1, true) or page:find("\n" .. name .. " ", 1, true), name)
+      assert.truthy(page:find("\n# TYPE " .. name .. " ", 1, true), name)
     end
   end)
 
