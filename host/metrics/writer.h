@@ -38,7 +38,7 @@ struct histogram_bound {
 
 /* A histogram that any thread may observe into without a lock. */
 struct histogram {
-    const double *bounds;                                   /* ascending, without +Inf */
+    const struct histogram_bound *bounds;                   /* ascending, without +Inf */
     size_t bound_count;                                     /* at most HISTOGRAM_BUCKETS_MAX */
     atomic_uint_fast64_t counts[HISTOGRAM_BUCKETS_MAX + 1]; /* the last is above every bound */
     atomic_uint_fast64_t nanos; /* sum of all observations, in billionths */
