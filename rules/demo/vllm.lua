@@ -6,6 +6,7 @@ local pi, floor, sin, cos = math.pi, math.floor, math.sin, math.cos
 
 local MODEL = "demo/tiny-chat-1b"
 local STARTED = 1790000000 -- when the pretended process started; a pure function does not know the time
+local WARM = 600 -- for how many seconds it has had requests when the demo starts
 
 -- The labels of a sample in alphabetical order; more is another one, or "".
 local function labels(more)
@@ -214,9 +215,9 @@ return {
   --- The page `seconds` after the start.
   -- @usage demo.page(12.5)
   page = function(seconds)
-    local page = setmetatable({}, Page)
-    local now = { state(streams[1], seconds), state(streams[2], seconds) }
-    process(page, seconds)
+    local page, t = setmetatable({}, Page), WARM + seconds
+    local now = { state(streams[1], t), state(streams[2], t) }
+    process(page, t)
     queues(page, now[1], now[2])
     counters(page, now[1], now[2])
     histograms(page, now)
