@@ -12,6 +12,8 @@
 
 struct own_metrics {
     char *version;
+    int statm; /* /proc/self/statm, kept open: opening it costs more than reading it; -1 without it
+                */
     size_t count;
     struct {
         own_collector *collect;
@@ -19,15 +21,10 @@ struct own_metrics {
     } collectors[COLLECTORS_MAX];
 };
 
-/* Resident memory in bytes, the second figure of /proc/self/statm (proc(5)); 0 when that cannot be
- * read. */
-static double resident_bytes(void) {
+/* Resident memory in bytes, the second figure of statm (proc(5)); 0 when that cannot be read. */
+static double resident_bytes(const struct own_metrics *metrics) {
     char text[128];
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return 0;
-    ssize_t length = read(file, text, sizeof text - 1);
-    close(file);
+    ssize_t length = pread(metrics->statm, text, sizeof text - 1, 0);
     text[length > 0 ? length : 0] = '\0';
     const char *resident = strchr(text, ' ');
     return resident ? strtod(resident, NULL) * (double)sysconf(_SC_PAGESIZE) : 0;
@@ -45,7 +42,7 @@ static void collect_process(void *context, struct metric_writer *writer) {
     writer_sample(writer, "version", metrics->version, 1);
     writer_family(writer, "kthena_runtime_process_resident_memory_bytes", METRIC_GAUGE,
                   "Resident memory of the sidecar.");
-    writer_sample(writer, NULL, NULL, resident_bytes());
+    writer_sample(writer, NULL, NULL, resident_bytes(metrics));
     writer_family(writer, "kthena_runtime_process_cpu_seconds_total", METRIC_COUNTER,
                   "CPU time the sidecar has used, in user and system mode.");
     writer_sample(writer, NULL, NULL, seconds(usage.ru_utime) + seconds(usage.ru_stime));
@@ -54,6 +51,7 @@ static void collect_process(void *context, struct metric_writer *writer) {
 struct own_metrics *own_metrics_new(const char *version) {
     struct own_metrics *metrics = memory_zero(1, sizeof *metrics);
     metrics->version = memory_string(version);
+    metrics->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     own_metrics_register(metrics, collect_process, metrics);
     return metrics;
 }
@@ -61,6 +59,8 @@ struct own_metrics *own_metrics_new(const char *version) {
 void own_metrics_free(struct own_metrics *metrics) {
     if (!metrics)
         return;
+    if (metrics->statm >= 0)
+        close(metrics->statm);
     memory_free(metrics->version);
     memory_free(metrics);
 }
