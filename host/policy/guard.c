@@ -25,19 +25,27 @@ void guard_chunk(const char *display, char chunk[GUARD_CHUNK_SIZE]) {
     snprintf(chunk, GUARD_CHUNK_SIZE, "=%s", slash ? slash + 1 : display);
 }
 
-/* Fires at every instruction once the budget is used up, so that no pcall can swallow it. */
-static void over_budget(lua_State *lua, lua_Debug *here) {
-    (void)here;
-    const struct state *state = state_of(lua);
+/* Pushes "name:line: " of the innermost code of a rule file that runs, or "". Rule files are loaded
+ * under "=name", the library's under "@path". */
+static void push_place(lua_State *lua) {
     lua_Debug frame;
     for (int level = 0; lua_getstack(lua, level, &frame); level++) {
         lua_getinfo(lua, "Sl", &frame);
-        /* Rule files are loaded under "=name", the library's under "@path". */
-        if (frame.source[0] == '=' && frame.currentline > 0)
-            luaL_error(lua, "%s:%d: used more than %f s", frame.short_src, frame.currentline,
-                       state->budget_seconds);
+        if (frame.source[0] == '=' && frame.currentline > 0) {
+            lua_pushfstring(lua, "%s:%d: ", frame.short_src, frame.currentline);
+            return;
+        }
     }
-    luaL_error(lua, "used more than %f s", state->budget_seconds);
+    lua_pushliteral(lua, "");
+}
+
+/* Fires at every instruction once the budget is used up, so that no pcall can swallow it. */
+static void over_budget(lua_State *lua, lua_Debug *here) {
+    (void)here;
+    push_place(lua);
+    lua_pushfstring(lua, "used more than %f s", state_of(lua)->budget_seconds);
+    lua_concat(lua, 2);
+    lua_error(lua);
 }
 
 /* The message handler: notes where the error came from, and leaves it as it is. */
