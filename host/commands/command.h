@@ -33,7 +33,8 @@ extern const struct command version_command;
 #define OPTION_RULES                                                                               \
     {                                                                                              \
         .name = "rules", .value = "DIR", .type = OPTION_LIST, .environment = "KTHENA_RULES",       \
-        .help = "directory of rule files, over the built-in ones; repeatable, later ones win"      \
+        .help = "directory of rule files, over the built-in ones (those can be moved with "        \
+                "KTHENA_RULES_DIR); repeatable, later ones win"                                    \
     }
 #define OPTION_POD(is_required)                                                                    \
     {                                                                                              \

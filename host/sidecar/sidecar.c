@@ -15,6 +15,9 @@
 /* How long handlers may take to return once the drain is over. */
 #define STOP_TIMEOUT_MS 1500
 
+/* How long the stop waits for a fetch of the prober. */
+#define PROBER_TIMEOUT_MS 500
+
 static bool is_auto(const struct sidecar *sidecar) {
     return strcmp(sidecar->config.engine, "auto") == 0;
 }
@@ -187,7 +190,6 @@ void sidecar_reload(struct sidecar *sidecar) {
 }
 
 bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
-    int64_t deadline = clock_ms() + drain_ms;
     pthread_mutex_lock(&sidecar->lock);
     sidecar->stopping = true;
     pthread_cond_broadcast(&sidecar->stopped);
@@ -198,9 +200,9 @@ bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
                     (long long)drain_ms);
     if (!server_stop(sidecar->server, STOP_TIMEOUT_MS))
         return false;
-    /* The prober may be in the middle of a fetch, which ends by its own deadline, perhaps after
-     * ours. */
-    struct timespec until = {.tv_sec = deadline / 1000 + 1};
+    /* The prober may be in the middle of a fetch that nobody waits for. */
+    int64_t deadline = clock_ms() + PROBER_TIMEOUT_MS;
+    struct timespec until = {deadline / 1000, deadline % 1000 * 1000000};
     if (sidecar->probing &&
         pthread_clockjoin_np(sidecar->prober, NULL, CLOCK_MONOTONIC, &until) != 0)
         return false;
