@@ -11,7 +11,8 @@ describe("an engine that", function()
 
   setup(function()
     fake = engine.start()
-    sidecar = runtime.serve(fake, { "--request-timeout", tostring(wait.seconds(5)), "--max-page-bytes", "1MiB" }):ready()
+    local limits = { "--request-timeout", tostring(wait.seconds(5)), "--max-page-bytes", "1MiB" }
+    sidecar = runtime.serve(fake, limits):ready()
   end)
 
   -- The detail of the 502 that a scrape gets; it has to name the address and say one of the causes (lower case).

@@ -91,12 +91,12 @@ end
 
 --- What the program has written so far.
 function Process:stdout()
-  return files.read(self.output .. "/stdout") or ""
+  return self.kept and self.kept.stdout or files.read(self.output .. "/stdout") or ""
 end
 
 --- What the program has written to its standard error so far.
 function Process:stderr()
-  return files.read(self.output .. "/stderr") or ""
+  return self.kept and self.kept.stderr or files.read(self.output .. "/stderr") or ""
 end
 
 --- The exit status, "signal N", or nil while the program runs.
@@ -140,9 +140,9 @@ end
 function Process:finish()
   local running = self:status() == nil
   local status = self:stop()
-  local log = self:stderr()
+  self.kept = { stdout = self:stdout(), stderr = self:stderr() }
   for _, alarm in ipairs(alarms) do
-    if log:find(alarm, 1, true) then
+    if self.kept.stderr:find(alarm, 1, true) then
       error(table.concat(self.argv, " ") .. ": " .. alarm .. ", see its log")
     end
   end

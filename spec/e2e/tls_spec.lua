@@ -1,0 +1,93 @@
+-- TLS: the certificate given, nothing older than 1.2, and a new certificate while running.
+local engine = require("spec.support.engine")
+local files = require("spec.support.files")
+local http = require("spec.support.http")
+local pages = require("spec.support.pages")
+local runtime = require("spec.support.runtime")
+local tls = require("spec.support.tls")
+local wait = require("spec.support.wait")
+
+describe("TLS", function()
+  local fake, directory
+
+  setup(function()
+    fake = engine.start()
+    directory = files.temporary()
+  end)
+
+  local function start(name, ...)
+    local certificate, key = tls.certificate(directory .. "/" .. name, name)
+    return runtime.serve(fake, { "--tls-cert", certificate, "--tls-key", key, ... }), certificate
+  end
+
+  it("serves everything over https", function()
+    local sidecar, certificate = start("plain")
+    assert.truthy(sidecar.url:find("^https://127%.0%.0%.1:%d+$"), sidecar.url)
+    assert.equal('{"status":"healthy","service":"runtime"}', tls.get(certificate, sidecar.url .. "/health"))
+    assert.equal(pages.vllm, tls.get(certificate, sidecar.url .. "/metrics"):sub(1, #pages.vllm))
+  end)
+
+  it("is not trusted under another certificate", function()
+    local sidecar = start("one")
+    local other = tls.certificate(directory .. "/other", "other")
+    local body, problem = tls.get(other, sidecar.url .. "/health")
+    assert.is_nil(body)
+    assert.truthy(problem:lower():find("certificate"), problem)
+  end)
+
+  it("takes 1.2 and 1.3 and refuses 1.1", function()
+    local sidecar = start("versions")
+    assert.truthy(tls.probe(sidecar.url, "-tls1_2"):find("Protocol  : TLSv1.2", 1, true))
+    assert.truthy(tls.probe(sidecar.url, "-tls1_3"):find("TLSv1.3", 1, true))
+    local said = tls.probe(sidecar.url, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+    assert.truthy(said:find("alert protocol version", 1, true), said)
+  end)
+
+  it("does not mind a client that speaks plain HTTP", function()
+    local sidecar, certificate = start("mixed")
+    local plain = sidecar.url:gsub("^https", "http")
+    local connection = http.connect(plain)
+    connection:ask("GET", "/health")
+    local ok, reply = pcall(connection.reply, connection)
+    assert.is_true(not ok or reply == nil or reply.status >= 400)
+    assert.is_string(tls.get(certificate, sidecar.url .. "/health"))
+  end)
+
+  it("is left out on a unix socket", function()
+    local path = directory .. "/runtime.sock"
+    local certificate, key = tls.certificate(directory .. "/both", "both")
+    local sidecar = runtime.serve(fake, { "--host", "127.0.0.1", "--host", "unix:" .. path, "--tls-cert", certificate,
+      "--tls-key", key }, { listeners = 2 })
+    assert.equal(200, http.get("unix:" .. path, "/health").status)
+    assert.is_string(tls.get(certificate, sidecar.url .. "/health"))
+  end)
+
+  it("shows a new certificate when the files change, without a restart", function()
+    local sidecar, certificate = start("renewed")
+    assert.is_string(tls.get(certificate, sidecar.url .. "/health"))
+    tls.certificate(directory .. "/renewed", "second")
+    wait.until_true("the new certificate to be shown", function()
+      return tls.get(certificate, sidecar.url .. "/health")
+    end)
+    assert.truthy(tls.probe(sidecar.url):find("CN = second", 1, true))
+  end)
+
+  it("goes on with the last good certificate when the new one is broken", function()
+    local sidecar, certificate = start("kept")
+    files.write(directory .. "/kept.copy", files.read(certificate))
+    files.write(certificate, "this is no certificate\n")
+    wait.until_true("the broken certificate to be noticed", function()
+      assert.is_string(tls.get(directory .. "/kept.copy", sidecar.url .. "/health"))
+      return sidecar:log():find("kept.crt", 1, true)
+    end)
+    assert.is_string(tls.get(directory .. "/kept.copy", sidecar.url .. "/health"))
+  end)
+
+  it("is refused at start when key and certificate do not belong together", function()
+    local certificate = tls.certificate(directory .. "/left", "left")
+    local _, key = tls.certificate(directory .. "/right", "right")
+    local result = runtime.run(runtime.arguments(fake, { "--tls-cert", certificate, "--tls-key", key }))
+    assert.equal(2, result.status)
+    assert.truthy(result.stderr:find("right.key", 1, true), result.stderr)
+  end)
+end)
