@@ -19,11 +19,18 @@ function scope.defer(cleanup, report)
   table.insert(current, { cleanup = cleanup, report = report })
 end
 
+-- How many things may report, the latest of the file's and of the test's.
+local REPORTS = 5
+
 local function show(title, ...)
   local lines = { "\n--- " .. title .. "\n" }
   for _, things in ipairs({ ... }) do
+    local reports = {}
     for _, thing in ipairs(things) do
-      lines[#lines + 1] = thing.report and thing.report() or ""
+      reports[#reports + 1] = thing.report
+    end
+    for i = math.max(1, #reports - REPORTS + 1), #reports do
+      lines[#lines + 1] = reports[i]()
     end
   end
   io.stderr:write(table.concat(lines))
