@@ -2,7 +2,9 @@
 local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local http = require("spec.support.http")
+local json = require("dkjson")
 local pages = require("spec.support.pages")
+local process = require("spec.support.process")
 local runtime = require("spec.support.runtime")
 local tls = require("spec.support.tls")
 local wait = require("spec.support.wait")
@@ -89,5 +91,34 @@ describe("TLS", function()
     local result = runtime.run(runtime.arguments(fake, { "--tls-cert", certificate, "--tls-key", key }))
     assert.equal(2, result.status)
     assert.truthy(result.stderr:find("right.key", 1, true), result.stderr)
+  end)
+end)
+
+describe("an engine behind TLS", function()
+  -- openssl serves the file "metrics" of its directory, head and all.
+  local function start(directory)
+    local certificate, key = tls.certificate(directory .. "/engine", "engine")
+    files.write(directory .. "/metrics", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
+      .. "Connection: close\r\nContent-Length: " .. #pages.vllm .. "\r\n\r\n" .. pages.vllm)
+    local port = http.free_port()
+    process.start({ "openssl", "s_server", "-quiet", "-HTTP", "-accept", "127.0.0.1:" .. port, "-cert", certificate,
+      "-key", key }, { cwd = directory })
+    local url = "https://127.0.0.1:" .. port
+    wait.until_true("openssl to listen", function()
+      return tls.get(certificate, url .. "/metrics")
+    end)
+    return url, certificate
+  end
+
+  it("is trusted by the bundle in SSL_CERT_FILE, and not without it", function()
+    local url, certificate = start(files.temporary())
+    local trusting = runtime.serve(nil, { "--engine-base-url", url }, { env = { SSL_CERT_FILE = certificate } })
+    local reply = http.get(trusting.url, "/metrics")
+    assert.equal(200, reply.status, reply.body)
+    assert.equal(pages.vllm, reply.body:sub(1, #pages.vllm))
+    local wary = runtime.serve(nil, { "--engine-base-url", url })
+    reply = http.get(wary.url, "/metrics")
+    assert.equal(502, reply.status)
+    assert.truthy(json.decode(reply.body).detail:find("certificate", 1, true), reply.body)
   end)
 end)
