@@ -41,12 +41,11 @@ static const char *read_exponent(const char *at, const char *end, int *exponent)
     return at;
 }
 
-bool decimal_parse(const char *text, size_t length, struct decimal *out) {
-    const char *at = text, *end = text + length;
-    *out = (struct decimal){0};
-    if (at < end && (*at == '-' || *at == '+'))
-        out->negative = *at++ == '-';
+/* Reads digits[.digits] and returns what follows, or NULL when there is no digit or too many. Zeros
+ * are kept only between other digits; some languages write 1e300 with all of its zeros. */
+static const char *read_digits(const char *at, const char *end, struct decimal *out) {
     bool any = false, fraction = false;
+    int zeros = 0; /* since the last other digit */
     for (; at < end && (is_digit(*at) || (*at == '.' && !fraction)); at++) {
         if (*at == '.') {
             fraction = true;
@@ -55,13 +54,27 @@ bool decimal_parse(const char *text, size_t length, struct decimal *out) {
         any = true;
         if (fraction)
             out->exponent--;
-        if (out->count == 0 && *at == '0')
+        if (*at == '0') {
+            zeros += out->count > 0;
             continue;
-        if (out->count == DECIMAL_DIGITS)
-            return false;
+        }
+        if (zeros >= DECIMAL_DIGITS - out->count)
+            return NULL;
+        for (; zeros; zeros--)
+            out->digits[out->count++] = 0;
         out->digits[out->count++] = (unsigned char)(*at - '0');
     }
-    if (!any)
+    out->exponent += zeros;
+    return any ? at : NULL;
+}
+
+bool decimal_parse(const char *text, size_t length, struct decimal *out) {
+    const char *at = text, *end = text + length;
+    *out = (struct decimal){0};
+    if (at < end && (*at == '-' || *at == '+'))
+        out->negative = *at++ == '-';
+    at = read_digits(at, end, out);
+    if (!at)
         return false;
     if (at < end && (*at == 'e' || *at == 'E')) {
         int exponent;
