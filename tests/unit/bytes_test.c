@@ -1,0 +1,104 @@
+#include "metrics/bytes.h"
+
+#include "base/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { LENGTH_MAX = 70 };
+
+static bool in_name(int byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '_' || byte == ':';
+}
+
+static void knows_every_name_byte(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        assert_int_equal(bytes_in_name((char)byte), in_name(byte));
+        char block[33];
+        for (size_t place = 0; place < sizeof block; place++) { /* within and behind a block */
+            memset(block, 'a', sizeof block);
+            block[place] = (char)byte;
+            const char *expected = in_name(byte) ? block + sizeof block : block + place;
+            assert_ptr_equal(bytes_skip_name(block, block + sizeof block), expected);
+        }
+    }
+}
+
+/* Every length and every place, in memory of exactly that length. */
+static void skips_names_to_the_first_other_byte(void **state) {
+    (void)state;
+    for (size_t length = 0; length <= LENGTH_MAX; length++) {
+        char *text = memory_alloc(length);
+        memset(text, ':', length);
+        assert_ptr_equal(bytes_skip_name(text, text + length), text + length);
+        for (size_t place = 0; place < length; place++) {
+            text[place] = '{';
+            for (size_t from = 0; from <= length; from++)
+                assert_ptr_equal(bytes_skip_name(text + from, text + length),
+                                 from <= place ? text + place : text + length);
+            text[place] = 'Z';
+        }
+        memory_free(text);
+    }
+}
+
+static void finds_quotes_and_backslashes(void **state) {
+    (void)state;
+    for (size_t length = 0; length <= LENGTH_MAX; length++) {
+        char *text = memory_alloc(length);
+        memset(text, '!', length); /* next to the quote */
+        assert_ptr_equal(bytes_find_quote(text, text + length), text + length);
+        for (size_t place = 0; place < length; place++) {
+            text[place] = place % 2 ? '"' : '\\';
+            for (size_t from = 0; from <= length; from++)
+                assert_ptr_equal(bytes_find_quote(text + from, text + length),
+                                 from <= place ? text + place : text + length);
+            text[place] = place % 2 ? ']' : '#';
+        }
+        memory_free(text);
+    }
+}
+
+static void finds_the_first_of_several(void **state) {
+    (void)state;
+    const char text[] = "0123456789abcdef\"\\\"abcdefghijklm{\"";
+    assert_ptr_equal(bytes_find_quote(text, text + sizeof text), text + 16);
+    assert_ptr_equal(bytes_find_quote(text + 17, text + sizeof text), text + 17);
+    assert_ptr_equal(bytes_find_quote(text + 19, text + sizeof text), text + 33);
+    assert_ptr_equal(bytes_skip_name(text + 19, text + sizeof text), text + 32);
+}
+
+static void compares_every_byte(void **state) {
+    (void)state;
+    for (size_t length = 0; length <= LENGTH_MAX; length++) {
+        char *a = memory_alloc(length), *b = memory_alloc(length);
+        for (size_t i = 0; i < length; i++)
+            a[i] = b[i] = (char)(i * 7);
+        assert_true(bytes_same(a, b, length));
+        for (size_t place = 0; place < length; place++) {
+            b[place] = (char)(b[place] ^ 0x80);
+            assert_false(bytes_same(a, b, length));
+            assert_true(bytes_same(a, b, place));
+            b[place] = a[place];
+        }
+        memory_free(a);
+        memory_free(b);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_every_name_byte),
+        cmocka_unit_test(skips_names_to_the_first_other_byte),
+        cmocka_unit_test(finds_quotes_and_backslashes),
+        cmocka_unit_test(finds_the_first_of_several),
+        cmocka_unit_test(compares_every_byte),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
