@@ -132,13 +132,15 @@ static const char *read_number(const char *at, const char *end, struct span *out
     return exposition_number(from, out->length) ? at : NULL;
 }
 
-/* Reads "{...}" at `at`; labels is what stands between the braces. NULL when it is malformed. */
-static const char *read_labels(const char *at, const char *end, struct span *labels) {
+/* Reads "{...}" at `at`; labels is what stands between the braces. The name of a metric without one
+ * in front stands there first, quoted and without a value. NULL when it is malformed. */
+static const char *read_labels(const char *at, const char *end, bool unnamed, struct span *labels) {
     const char *from = ++at;
     struct exposition_label label;
-    while (exposition_label(&at, end, &label))
-        continue;
-    if (at == end || *at != '}')
+    for (; exposition_label(&at, end, &label); unnamed = false)
+        if (unnamed != !label.value.at)
+            return NULL;
+    if (unnamed || at == end || *at != '}')
         return NULL;
     *labels = (struct span){from, (size_t)(at - from)};
     return at + 1;
@@ -162,7 +164,7 @@ static bool read_rest(const char *at, const char *end, struct span *exemplar) {
     exemplar->length = (size_t)(end - at);
     at = skip_blanks(at + 1, end);
     struct span labels;
-    if (at == end || *at != '{' || !(at = read_labels(at, end, &labels)))
+    if (at == end || *at != '{' || !(at = read_labels(at, end, false, &labels)))
         return false;
     at = read_number(skip_blanks(at, end), end, &number);
     if (!at)
@@ -179,11 +181,8 @@ bool exposition_sample(const char *line, const char *end, struct exposition_samp
     const char *after_name = at;
     at = skip_blanks(at, end);
     if (at < end && *at == '{') {
-        at = read_labels(at, end, &out->labels);
+        at = read_labels(at, end, out->name.length == 0, &out->labels);
         if (!at)
-            return false;
-        /* A UTF-8 name stands quoted within the braces. */
-        if (out->name.length == 0 && (out->labels.length == 0 || *out->labels.at != '"'))
             return false;
         at = skip_blanks(at, end);
     } else if (out->name.length == 0 || at == after_name) {
