@@ -28,7 +28,8 @@ format_check() {
 }
 
 tidy_check() {
-  git ls-files 'host/*.c' | xargs -P 2 -n 8 clang-tidy-14 --quiet -p build/release 2>/dev/null
+  cmake --preset debug >/dev/null
+  git ls-files 'host/*.c' | xargs -P 2 -n 8 clang-tidy-14 --quiet -p build/debug 2>/dev/null
 }
 
 lua_check() {
