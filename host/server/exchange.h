@@ -34,11 +34,11 @@ struct server {
     struct gate *gate;
     struct mg_context *civetweb;
     atomic_bool draining;
-    /* What the accepting thread reports to server_start. */
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex; /* for the rest */
     pthread_cond_t changed;
-    bool attached;
-    struct error *attach_error;
+    bool attached;              /* civetweb's accepting thread has gone through handover_attach, */
+    struct error *attach_error; /* with this result */
+    bool stopped;               /* mg_stop has returned */
 };
 
 struct exchange {

@@ -20,8 +20,7 @@ enum {
     OTHER_FILES = 512, /* descriptors left for everything that is no pending connection */
     EVENTS_MAX = 128,
     ACCEPT_MAX = 64, /* connections accepted from one listener before others have their turn */
-    TICK_MS = 500,
-    PAUSE_MS = 100, /* without accepting, when no descriptor can be had */
+    PAUSE_MS = 100,  /* without accepting, when no descriptor can be had */
 };
 
 /* What an epoll event is about. */
@@ -197,9 +196,8 @@ static int keep_time(struct gate *gate) {
     int64_t wait = gate->oldest ? gate->oldest->since_ms + gate->head_ms - now : -1;
     if (gate->paused_until_ms)
         wait = PAUSE_MS;
-    if (handover_tick(gate->handover, now) && (wait < 0 || wait > TICK_MS))
-        wait = TICK_MS;
-    return (int)wait;
+    int tick = handover_tick(gate->handover, now);
+    return tick >= 0 && (wait < 0 || wait > tick) ? tick : (int)wait;
 }
 
 static void *run(void *context) {

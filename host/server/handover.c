@@ -210,7 +210,7 @@ bool handover_push(struct handover *handover, int fd, bool secure, const union p
             door->first = waiting;
         door->last = waiting;
         handover->waiting++;
-        handover_make_room(handover);
+        handover_make_room(handover, clock_ms());
         handover_update_doors(handover);
     }
     pthread_mutex_unlock(&handover->mutex);

@@ -58,7 +58,7 @@ struct link {
     enum link_state state;
     bool open;           /* bytes can be exchanged: plain, or the TLS handshake is done */
     bool refused;        /* a request that civetweb could not parse was answered */
-    bool shut;           /* told to end */
+    bool shut;           /* told to end, to free its worker */
     bool owed;           /* handover_drain waits for its request */
     int64_t since_ms;    /* when it entered its state */
     int64_t deadline_ms; /* when it is cut, 0: never */
@@ -76,9 +76,9 @@ struct error *handover_attach(struct handover *handover, const struct mg_context
  * the socket is then still the caller's. */
 bool handover_push(struct handover *handover, int fd, bool secure, const union peer *peer);
 
-/* Cuts connections whose deadline is over. To be called about once a second while it returns true:
- * there are connections. */
-bool handover_tick(struct handover *handover, int64_t now_ms);
+/* Cuts connections whose deadline is over, and frees workers that are needed. Returns in how many
+ * milliseconds it is to be called again; -1: not before the next push. */
+int handover_tick(struct handover *handover, int64_t now_ms);
 
 /* The link with the number civetweb knows as the peer's port, or whose descriptor is fd; NULL if
  * there is none. */

@@ -48,7 +48,9 @@ struct handover {
 void handover_update_doors(struct handover *handover);
 
 /* Tells the connections that have been idle for longest to end, one for each connection that waits
- * and will not get a worker otherwise. Called with the lock held. */
-void handover_make_room(struct handover *handover);
+ * and will not get a worker otherwise. Those that became idle just now stay: their next request is
+ * most likely on its way, and its reply will end them. TLS handshakes that do not get on count as
+ * idle. Returns whether enough will end. Called with the lock held. */
+bool handover_make_room(struct handover *handover, int64_t now_ms);
 
 #endif

@@ -2,26 +2,45 @@
 
 #include "base/clock.h"
 
-void handover_make_room(struct handover *handover) {
+enum {
+    TICK_MS = 500,
+    HASTE_MS = 20, /* between ticks while connections wait for a worker */
+    JUST_IDLE_MS = 20,
+    HANDSHAKE_MS = 300, /* that a TLS handshake may take while connections wait for a worker */
+};
+
+static bool is_idle(const struct link *link, int64_t now_ms) {
+    int64_t age = now_ms - link->since_ms;
+    return !link->shut && ((link->state == LINK_IDLE && age >= JUST_IDLE_MS) ||
+                           (link->state == LINK_FRESH && link->secure && age >= HANDSHAKE_MS));
+}
+
+static struct link *longest_idle(struct handover *handover, int64_t now_ms) {
+    struct link *oldest = NULL;
+    for (size_t i = 0; i < handover->link_count; i++) {
+        struct link *link = &handover->links[i];
+        if (is_idle(link, now_ms) && (!oldest || link->since_ms < oldest->since_ms))
+            oldest = link;
+    }
+    return oldest;
+}
+
+bool handover_make_room(struct handover *handover, int64_t now_ms) {
     size_t room = handover->link_count - handover->used + handover->leaving;
     while (handover->waiting > room) {
-        struct link *oldest = NULL;
-        for (size_t i = 0; i < handover->link_count; i++) {
-            struct link *link = &handover->links[i];
-            if (link->state == LINK_IDLE && !link->shut &&
-                (!oldest || link->since_ms < oldest->since_ms))
-                oldest = link;
-        }
+        struct link *oldest = longest_idle(handover, now_ms);
         if (!oldest)
-            return;
+            return false;
+        /* The end of input lets a request that arrives right now still be answered. */
         shutdown(oldest->fd, SHUT_RD);
         oldest->shut = true;
         handover->leaving++;
         room++;
     }
+    return true;
 }
 
-bool handover_tick(struct handover *handover, int64_t now_ms) {
+int handover_tick(struct handover *handover, int64_t now_ms) {
     pthread_mutex_lock(&handover->mutex);
     for (size_t i = 0; i < handover->link_count; i++) {
         struct link *link = &handover->links[i];
@@ -31,8 +50,9 @@ bool handover_tick(struct handover *handover, int64_t now_ms) {
         link->deadline_ms = 0;
     }
     bool any = handover->used || handover->waiting;
+    bool haste = !handover_make_room(handover, now_ms);
     pthread_mutex_unlock(&handover->mutex);
-    return any;
+    return haste ? HASTE_MS : any ? TICK_MS : -1;
 }
 
 struct link *handover_link(struct handover *handover, int number) {
@@ -57,7 +77,7 @@ struct link *handover_link_of(struct handover *handover, int fd) {
 }
 
 static void enter(struct handover *handover, struct link *link, enum link_state state) {
-    if (link->state == LINK_IDLE && link->shut)
+    if (link->shut)
         handover->leaving--;
     link->state = state;
     link->since_ms = clock_ms();
@@ -85,7 +105,6 @@ void link_end(struct link *link) {
     pthread_mutex_lock(&handover->mutex);
     enter(handover, link, LINK_IDLE);
     settle(handover, link);
-    handover_make_room(handover);
     pthread_mutex_unlock(&handover->mutex);
 }
 

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static struct listener *add(struct listeners *listeners, int fd) {
     listeners->items =
         memory_resize(listeners->items, (listeners->count + 1) * sizeof *listeners->items);
     struct listener *listener = &listeners->items[listeners->count++];
-    *listener = (struct listener){.fd = fd};
+    *listener = (struct listener){.fd = fd, .file = -1};
     return listener;
 }
 
@@ -198,13 +199,10 @@ static struct error *listen_unix(struct listeners *listeners, const char *path) 
             close(fd);
         return unix_error(path, why);
     }
-    struct stat status = {0};
-    lstat(path, &status);
     struct listener *listener = add(listeners, fd);
     listener->text = memory_format("unix:%s", path);
     listener->path = memory_string(path);
-    listener->device = status.st_dev;
-    listener->inode = status.st_ino;
+    listener->file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     return NULL;
 }
 
@@ -225,15 +223,22 @@ struct error *listeners_open(struct listeners *listeners, const char *const *hos
     return error;
 }
 
+/* Removes the socket's file, unless another process has put its own in the place. */
+static void remove_file(struct listener *listener) {
+    struct stat ours, there;
+    if (listener->file >= 0 && fstat(listener->file, &ours) == 0 &&
+        lstat(listener->path, &there) == 0 && ours.st_dev == there.st_dev &&
+        ours.st_ino == there.st_ino)
+        unlink(listener->path);
+    if (listener->file >= 0)
+        close(listener->file);
+    listener->file = -1;
+}
+
 void listeners_close(struct listeners *listeners) {
     for (size_t i = 0; i < listeners->count; i++) {
         struct listener *listener = &listeners->items[i];
-        struct stat status;
-        if (listener->path && lstat(listener->path, &status) == 0 &&
-            status.st_dev == listener->device && status.st_ino == listener->inode)
-            unlink(listener->path);
-        memory_free(listener->path);
-        listener->path = NULL;
+        remove_file(listener);
         if (listener->fd >= 0)
             close(listener->fd);
         listener->fd = -1;
@@ -242,8 +247,10 @@ void listeners_close(struct listeners *listeners) {
 
 void listeners_free(struct listeners *listeners) {
     listeners_close(listeners);
-    for (size_t i = 0; i < listeners->count; i++)
+    for (size_t i = 0; i < listeners->count; i++) {
         memory_free(listeners->items[i].text);
+        memory_free(listeners->items[i].path);
+    }
     memory_free(listeners->items);
     *listeners = (struct listeners){0};
 }

@@ -12,16 +12,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 struct listener {
     int fd;
     bool secure; /* speaks TLS */
     int port;    /* as bound; 0 for a unix socket */
     char *text;  /* "http://127.0.0.1:9000", "https://[::1]:9000", "unix:/path" */
-    char *path;  /* of the unix socket, NULL otherwise; device and inode tell whether it is ours */
-    dev_t device;
-    ino_t inode;
+    char *path;  /* of the unix socket, NULL otherwise */
+    int file;    /* the socket's file, held open to know it again; -1 if there is none */
 };
 
 struct listeners {

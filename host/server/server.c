@@ -125,7 +125,10 @@ static struct error *open_parts(struct server *server, const struct server_confi
     error = start_civetweb(server, workers);
     if (!error)
         error = wait_attached(server);
-    struct gate_config gate = {.listeners = &server->listeners, .handover = server->handover};
+    struct gate_config gate = {.listeners = &server->listeners,
+                               .handover = server->handover,
+                               .head_ms = config->head_ms,
+                               .pending_max = config->pending_max};
     return error ? error : gate_start(&gate, &server->gate);
 }
 
@@ -182,46 +185,33 @@ size_t server_drain(struct server *server, int64_t timeout_ms) {
 }
 
 /* mg_stop waits for every handler to return; so it runs where it can be left behind. */
-struct stopping {
-    struct mg_context *civetweb;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool done;
-};
-
 static void *stop_civetweb(void *context) {
-    struct stopping *stopping = context;
-    mg_stop(stopping->civetweb);
-    pthread_mutex_lock(&stopping->mutex);
-    stopping->done = true;
-    pthread_cond_signal(&stopping->changed);
-    pthread_mutex_unlock(&stopping->mutex);
+    struct server *server = context;
+    mg_stop(server->civetweb);
+    pthread_mutex_lock(&server->mutex);
+    server->stopped = true;
+    pthread_cond_signal(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
     return NULL;
 }
 
-static bool stop_in_time(struct mg_context *civetweb, int64_t deadline_ms) {
-    struct stopping *stopping = memory_zero(1, sizeof *stopping);
-    stopping->civetweb = civetweb;
-    pthread_mutex_init(&stopping->mutex, NULL);
-    clock_condition_init(&stopping->changed);
+static bool stop_in_time(struct server *server, int64_t deadline_ms) {
     pthread_t thread;
-    struct error *error = thread_start(&thread, "stop", stop_civetweb, stopping);
+    struct error *error = thread_start(&thread, "stop", stop_civetweb, server);
     if (error) {
         log_error_free(LOG_ERROR, error, "could not stop the HTTP library");
         return false;
     }
-    pthread_mutex_lock(&stopping->mutex);
-    while (!stopping->done && clock_ms() < deadline_ms)
-        clock_wait(&stopping->changed, &stopping->mutex, deadline_ms);
-    bool done = stopping->done;
-    pthread_mutex_unlock(&stopping->mutex);
-    if (!done)
-        return false;
-    pthread_join(thread, NULL);
-    pthread_cond_destroy(&stopping->changed);
-    pthread_mutex_destroy(&stopping->mutex);
-    memory_free(stopping);
-    return true;
+    pthread_mutex_lock(&server->mutex);
+    while (!server->stopped && clock_ms() < deadline_ms)
+        clock_wait(&server->changed, &server->mutex, deadline_ms);
+    bool stopped = server->stopped;
+    pthread_mutex_unlock(&server->mutex);
+    if (stopped)
+        pthread_join(thread, NULL);
+    else
+        pthread_detach(thread);
+    return stopped;
 }
 
 bool server_stop(struct server *server, int64_t timeout_ms) {
@@ -234,7 +224,7 @@ bool server_stop(struct server *server, int64_t timeout_ms) {
                    clock_ms() +
                        (timeout_ms / 2 < LAST_REQUESTS_MS ? timeout_ms / 2 : LAST_REQUESTS_MS));
     handover_close(server->handover);
-    if (!stop_in_time(server->civetweb, deadline))
+    if (!stop_in_time(server, deadline))
         return false;
     server_free(server);
     return true;

@@ -28,7 +28,9 @@ struct server_config {
     const char *token_file;     /* NULL: no token is asked for; re-read when its content changes */
     const struct route *routes; /* borrowed until server_stop */
     size_t route_count;
-    int worker_count; /* requests answered at the same time; 0: the default, 64 */
+    int worker_count;   /* requests answered at the same time; 0: the default, 64 */
+    int head_ms;        /* time for a request's head to arrive; 0: the default, 10 s */
+    size_t pending_max; /* connections held without a request; 0: the default, 4096 */
 };
 
 /* Starts to listen and to answer. Strings of the configuration are copied. The errors name the

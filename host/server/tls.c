@@ -30,6 +30,31 @@ struct tls {
     int64_t checked_ms;
 };
 
+/* The slot of a session in which its link is kept. */
+static pthread_once_t link_slot_once = PTHREAD_ONCE_INIT;
+static int link_slot;
+
+static void release_link(void *parent, void *pointer, CRYPTO_EX_DATA *data, int slot, long argument,
+                         void *context) {
+    (void)parent, (void)data, (void)slot, (void)argument, (void)context;
+    if (pointer)
+        link_release(pointer);
+}
+
+static void make_link_slot(void) {
+    link_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, release_link);
+}
+
+static void follow_handshake(const SSL *ssl, int where, int value) {
+    (void)value;
+    const struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct link *link = SSL_get_ex_data(ssl, link_slot);
+    if ((where & SSL_CB_HANDSHAKE_START) && !link)
+        SSL_set_ex_data((SSL *)ssl, link_slot, handover_link_of(tls->handover, SSL_get_fd(ssl)));
+    if ((where & SSL_CB_HANDSHAKE_DONE) && link)
+        link_opened(link);
+}
+
 static struct error *ssl_failure(const char *what, const char *file) {
     char why[256] = "";
     unsigned long code = ERR_peek_last_error();
@@ -90,7 +115,9 @@ static struct error *make_context(struct tls *tls, const struct buffer *certific
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (!context)
         return ssl_failure("library", OPENSSL_VERSION_TEXT);
+    /* A session asks the context it was switched to. */
     SSL_CTX_set_app_data(context, tls);
+    SSL_CTX_set_info_callback(context, follow_handshake);
     struct error *error = use_certificate(context, certificate, tls->certificate_file);
     if (!error)
         error = use_key(context, key, tls->key_file);
@@ -162,31 +189,6 @@ static int choose_certificate(SSL *ssl, void *context) {
     bool set = SSL_set_SSL_CTX(ssl, tls->current) != NULL;
     pthread_mutex_unlock(&tls->mutex);
     return set;
-}
-
-/* The slot of a session in which its link is kept. */
-static pthread_once_t link_slot_once = PTHREAD_ONCE_INIT;
-static int link_slot;
-
-static void release_link(void *parent, void *pointer, CRYPTO_EX_DATA *data, int slot, long argument,
-                         void *context) {
-    (void)parent, (void)data, (void)slot, (void)argument, (void)context;
-    if (pointer)
-        link_release(pointer);
-}
-
-static void make_link_slot(void) {
-    link_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, release_link);
-}
-
-static void follow_handshake(const SSL *ssl, int where, int value) {
-    (void)value;
-    const struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    struct link *link = SSL_get_ex_data(ssl, link_slot);
-    if ((where & SSL_CB_HANDSHAKE_START) && !link)
-        SSL_set_ex_data((SSL *)ssl, link_slot, handover_link_of(tls->handover, SSL_get_fd(ssl)));
-    if ((where & SSL_CB_HANDSHAKE_DONE) && link)
-        link_opened(link);
 }
 
 static SSL_CTX *make_front(struct tls *tls) {
