@@ -140,18 +140,34 @@ void mapping_merge(struct mapping_builder *builder, enum merge_kind kind) {
     last_family(builder)->merge = kind;
 }
 
+/* A metric's name in the metadata of OpenMetrics, where a counter's is without its "_total"; the
+ * caller frees it. NULL when it is no other than the name. */
+static char *metadata_name(const char *name) {
+    size_t length = strlen(name);
+    bool total = length > 6 && strcmp(name + length - 6, "_total") == 0;
+    return total ? memory_copy(name, length - 6) : NULL;
+}
+
 /* Marks the names under which an engine would expose this family itself. */
 static void mark_exposed(struct mapping *mapping, int index) {
     const struct family *family = &mapping->families[index];
-    size_t length = strlen(family->name);
-    for (int role = 0; role < PART_ROLES; role++)
+    bool has_parts = family->type == METRIC_HISTOGRAM || family->type == METRIC_SUMMARY;
+    use_of(&mapping->samples, family->name)->exposes = index;
+    for (int role = 0; has_parts && role < PART_ROLES; role++)
         use_of(&mapping->samples, family->samples[role].at)->exposes = index;
     use_of(&mapping->metas, family->name)->exposes = index;
-    if (length > 6 && strcmp(family->name + length - 6, "_total") == 0) {
-        char *bare = memory_copy(family->name, length - 6); /* OpenMetrics metadata */
+    char *bare = metadata_name(family->name);
+    if (bare)
         use_of(&mapping->metas, bare)->exposes = index;
-        memory_free(bare);
-    }
+    memory_free(bare);
+}
+
+/* Marks the names under which an engine would describe this source. */
+static void mark_source(struct mapping *mapping, struct alternative *alternative) {
+    alternative->open_meta = metadata_name(alternative->meta);
+    use_of(&mapping->metas, alternative->meta);
+    if (alternative->open_meta)
+        use_of(&mapping->metas, alternative->open_meta);
 }
 
 static void mark_selecting(struct mapping *mapping) {
@@ -177,7 +193,7 @@ struct mapping *mapping_build(struct mapping_builder *builder) {
     for (size_t i = 0; i < mapping->family_count; i++)
         mark_exposed(mapping, (int)i);
     for (size_t i = 0; i < mapping->alternative_count; i++)
-        use_of(&mapping->metas, mapping->alternatives[i].meta);
+        mark_source(mapping, &mapping->alternatives[i]);
     mark_selecting(mapping);
     index_names(&mapping->samples);
     index_names(&mapping->metas);
@@ -225,6 +241,7 @@ static void free_alternative(struct alternative *alternative) {
     }
     memory_free(alternative->wheres);
     memory_free(alternative->meta);
+    memory_free(alternative->open_meta);
 }
 
 void mapping_unref(struct mapping *mapping) {

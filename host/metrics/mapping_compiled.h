@@ -35,6 +35,7 @@ struct where {
 
 struct alternative {
     char *meta;
+    char *open_meta; /* the same without "_total", as OpenMetrics has it, or NULL */
     bool needs_all;
     unsigned roles; /* bit set of its parts' roles */
     struct where *wheres;

@@ -11,6 +11,15 @@ static const char *const type_names[] = {[METRIC_COUNTER] = "counter",
                                          [METRIC_HISTOGRAM] = "histogram",
                                          [METRIC_SUMMARY] = "summary"};
 
+static bool is_blank(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+static bool ends_in_total(const char *name) {
+    size_t length = strlen(name);
+    return length > 6 && strcmp(name + length - 6, "_total") == 0;
+}
+
 static bool span_is(struct span span, const char *text) {
     size_t length = strlen(text);
     return span.length == length && memcmp(span.at, text, length) == 0;
@@ -134,6 +143,12 @@ static void write_exemplar(struct span exemplar, const struct decimal *scale, st
     buffer_free(&line);
 }
 
+/* Only buckets and counters have exemplars, and a counter's name then ends in _total. */
+static bool has_exemplars(const struct family *family, const struct binding *binding) {
+    return binding->role == PART_BUCKET ||
+           (family->type == METRIC_COUNTER && ends_in_total(family->name));
+}
+
 /* Appends value, timestamp and exemplar as the family's type allows them. */
 static void write_value(const struct family *family, const struct binding *binding,
                         const struct exposition_sample *sample, struct buffer *out) {
@@ -150,12 +165,14 @@ static void write_value(const struct family *family, const struct binding *bindi
         return;
     }
     size_t timestamp = (size_t)(sample->exemplar.at - sample->rest.at);
-    while (timestamp && sample->rest.at[timestamp - 1] == ' ')
+    while (timestamp && is_blank(sample->rest.at[timestamp - 1]))
         timestamp--;
     buffer_append(out, sample->rest.at, timestamp);
-    if (binding->role == PART_BUCKET ? binding->scaled : scaled)
+    if (!has_exemplars(family, binding))
+        return;
+    if (binding->scaled)
         write_exemplar(sample->exemplar, &binding->scale, out);
-    else if (binding->role == PART_BUCKET || family->type == METRIC_COUNTER) {
+    else {
         buffer_byte(out, ' ');
         buffer_append(out, sample->exemplar.at, sample->exemplar.length);
     }
@@ -190,17 +207,27 @@ static void emit_verbatim(struct span name, const struct record *record, struct 
     out->length += name.length + rest + 1;
 }
 
+/* The HELP text on the page of a metadata name; at is NULL without one. */
+static struct span help_of(const struct page *page, const char *name) {
+    return page->helps[trie_find(page->mapping->metas.trie, name, strlen(name))];
+}
+
+static void write_source_help(const struct page *page, const struct alternative *alternative,
+                              struct buffer *out) {
+    struct span help = help_of(page, alternative->meta);
+    if (!help.at && alternative->open_meta && page->open_metrics)
+        help = help_of(page, alternative->open_meta);
+    if (help.at)
+        buffer_append(out, help.at, help.length);
+    else
+        buffer_format(out, "The engine's %s.", alternative->meta);
+}
+
 /* HELP with the quotes escaped that OpenMetrics wants escaped. */
 static void write_help(const struct page *page, const struct family *family,
                        const struct alternative *alternative, struct buffer *out) {
-    const struct name_uses *metas = &page->mapping->metas;
-    struct span help =
-        page->helps[trie_find(metas->trie, alternative->meta, strlen(alternative->meta))];
     if (!family->help) {
-        if (help.at)
-            buffer_append(out, help.at, help.length);
-        else
-            buffer_format(out, "The engine's %s.", alternative->meta);
+        write_source_help(page, alternative, out);
         return;
     }
     for (const char *at = family->help; *at; at++) {
@@ -215,8 +242,8 @@ static void write_head(const struct page *page, const struct family *family,
     size_t length = strlen(family->name);
     const char *type = type_names[family->type];
     if (page->open_metrics && family->type == METRIC_COUNTER) {
-        if (length > 6 && strcmp(family->name + length - 6, "_total") == 0)
-            length -= 6;
+        if (ends_in_total(family->name))
+            length -= strlen("_total");
         else
             type = "unknown"; /* an OpenMetrics counter must end in _total */
     }
