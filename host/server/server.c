@@ -9,6 +9,12 @@
 #include <signal.h>
 #include <stdio.h>
 
+#ifdef KTHENA_SYSTEM_CIVETWEB
+enum { HAS_TLS = false }; /* the distribution's civetweb was made for an OpenSSL that it has not */
+#else
+enum { HAS_TLS = true };
+#endif
+
 enum {
     WORKERS = 64,
     ATTACH_MS = 10000,
@@ -100,13 +106,10 @@ static struct error *open_tls(struct server *server, const struct server_config 
         return error_new(ERROR_INVALID, NULL,
                          "a TLS certificate and a TLS key are needed, not only one of them; give "
                          "--tls-cert and --tls-key");
-#ifdef KTHENA_SYSTEM_CIVETWEB
-    return error_new(ERROR_INVALID, NULL,
-                     "this build uses the distribution's civetweb, which has no TLS that works "
-                     "here; build without KTHENA_SYSTEM_CIVETWEB");
-#else
+    if (!HAS_TLS)
+        return error_new(ERROR_INVALID, NULL,
+                         "this build has no TLS; build it without KTHENA_SYSTEM_CIVETWEB");
     return tls_open(config->tls_cert, config->tls_key, &server->tls);
-#endif
 }
 
 static struct error *open_parts(struct server *server, const struct server_config *config) {
