@@ -83,22 +83,38 @@ static bool is_allowed(const struct request *request, const struct route *route)
            auth_allows(server->auth, request_header(request, "Authorization"));
 }
 
-static void run_route(struct request *request) {
-    struct exchange *exchange = request->exchange;
+static void run_handler(struct request *request) {
     const struct route *route = request->route;
-    if (route->body_limit > 0 && exchange->framing.length > (int64_t)route->body_limit) {
-        request_refuse_size(request);
-        return;
-    }
-    if (route->body_limit == 0 && exchange->framing.length > BODY_IGNORED_MAX) {
-        refuse(request, (struct refusal){413, "this request takes no body"});
-        return;
-    }
     route->handler(request, route->context);
-    if (!exchange->replied) {
+    if (!request->exchange->replied) {
         log_error("the handler of %s %s has not replied", route->method, route->path);
         reply_error(request, 500, "internal error: the request was not answered");
     }
+}
+
+/* Requests that take long must leave workers for those that do not. */
+static void run_slow_handler(struct request *request) {
+    struct server *server = request->exchange->server;
+    if (atomic_fetch_add(&server->slow, 1) < server->slow_max)
+        run_handler(request);
+    else
+        reply_error_with(request, 503, "Retry-After: 1\r\n",
+                         "%zu requests like this one are being answered already; try again later",
+                         server->slow_max);
+    atomic_fetch_sub(&server->slow, 1);
+}
+
+static void run_route(struct request *request) {
+    struct exchange *exchange = request->exchange;
+    const struct route *route = request->route;
+    if (route->body_limit > 0 && exchange->framing.length > (int64_t)route->body_limit)
+        request_refuse_size(request);
+    else if (route->body_limit == 0 && exchange->framing.length > BODY_IGNORED_MAX)
+        refuse(request, (struct refusal){413, "this request takes no body"});
+    else if (route->slow)
+        run_slow_handler(request);
+    else
+        run_handler(request);
 }
 
 static void answer(struct request *request) {

@@ -34,6 +34,8 @@ struct server {
     struct gate *gate;
     struct mg_context *civetweb;
     atomic_bool draining;
+    atomic_size_t slow;    /* requests of slow routes being answered, */
+    size_t slow_max;       /* at most */
     pthread_mutex_t mutex; /* for the rest */
     pthread_cond_t changed;
     bool attached;              /* civetweb's accepting thread has gone through handover_attach, */

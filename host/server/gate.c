@@ -90,6 +90,8 @@ static void pass_on(struct gate *gate, struct pending *pending) {
     epoll_ctl(gate->epoll, EPOLL_CTL_DEL, pending->fd, NULL);
     if (handover_push(gate->handover, pending->fd, pending->secure, &pending->peer))
         forget(gate, pending);
+    else if (pending->secure)
+        drop(gate, pending);
     else
         refuse(gate, pending, "503 Service Unavailable",
                "too many requests are waiting; try again later");

@@ -62,6 +62,7 @@ struct link {
     bool owed;           /* handover_drain waits for its request */
     int64_t since_ms;    /* when it entered its state */
     int64_t deadline_ms; /* when it is cut, 0: never */
+    int64_t peer_ms;     /* since when its worker waits for the client, when there is a deadline */
 };
 
 /* Makes one for as many connections at a time as civetweb has workers. */
@@ -93,8 +94,9 @@ void link_end(struct link *link);
 void link_opened(struct link *link);
 void link_refused(struct link *link);
 
-/* Cuts the connection unless the deadline is moved, or taken back with 0, before it is over. What a
- * worker waits for, it waits for under a deadline, so that no client can hold it. */
+/* Cuts the connection unless the deadline is moved, or taken back with 0, before it is over. When a
+ * worker waits for its client, it does so under a deadline, so that no client can hold it; and it
+ * is cut sooner when others need the worker. */
 void link_deadline(struct link *link, int64_t deadline_ms);
 
 /* Takes back the link of a connection that is about to be closed. */

@@ -47,10 +47,11 @@ struct handover {
  * held, whenever that may have changed. */
 void handover_update_doors(struct handover *handover);
 
-/* Tells the connections that have been idle for longest to end, one for each connection that waits
- * and will not get a worker otherwise. Those that became idle just now stay: their next request is
- * most likely on its way, and its reply will end them. TLS handshakes that do not get on count as
- * idle. Returns whether enough will end. Called with the lock held. */
+/* Ends connections that only keep a worker waiting, one for each connection that waits and will not
+ * get a worker otherwise, the most overdue first: idle ones, TLS handshakes that do not get on,
+ * bodies that do not arrive, replies that are not read. Those that became idle just now stay, as
+ * their next request is most likely on its way and its reply will end them. Returns whether enough
+ * will end. Called with the lock held. */
 bool handover_make_room(struct handover *handover, int64_t now_ms);
 
 #endif

@@ -5,35 +5,44 @@
 enum {
     TICK_MS = 500,
     HASTE_MS = 20, /* between ticks while connections wait for a worker */
-    JUST_IDLE_MS = 20,
-    HANDSHAKE_MS = 300, /* that a TLS handshake may take while connections wait for a worker */
+    /* While connections wait for a worker, how long another's worker may wait for */
+    NEXT_REQUEST_MS = 20, /* the next request of an idle connection */
+    HANDSHAKE_MS = 300,   /* a TLS handshake, and the first request after it */
+    PEER_MS = 2000,       /* the body of a request, or the reading of a reply */
 };
 
-static bool is_idle(const struct link *link, int64_t now_ms) {
-    int64_t age = now_ms - link->since_ms;
-    return !link->shut && ((link->state == LINK_IDLE && age >= JUST_IDLE_MS) ||
-                           (link->state == LINK_FRESH && link->secure && age >= HANDSHAKE_MS));
-}
-
-static struct link *longest_idle(struct handover *handover, int64_t now_ms) {
-    struct link *oldest = NULL;
-    for (size_t i = 0; i < handover->link_count; i++) {
-        struct link *link = &handover->links[i];
-        if (is_idle(link, now_ms) && (!oldest || link->since_ms < oldest->since_ms))
-            oldest = link;
-    }
-    return oldest;
+/* For how long a connection has kept a worker waiting beyond what it may; negative if it has not.
+ */
+static int64_t overdue(const struct link *link, int64_t now_ms) {
+    if (link->shut)
+        return -1;
+    if (link->state == LINK_IDLE)
+        return now_ms - link->since_ms - NEXT_REQUEST_MS;
+    if (link->state == LINK_FRESH && link->secure)
+        return now_ms - link->since_ms - HANDSHAKE_MS;
+    if (link->state == LINK_BUSY && link->deadline_ms)
+        return now_ms - link->peer_ms - PEER_MS;
+    return -1;
 }
 
 bool handover_make_room(struct handover *handover, int64_t now_ms) {
     size_t room = handover->link_count - handover->used + handover->leaving;
     while (handover->waiting > room) {
-        struct link *oldest = longest_idle(handover, now_ms);
-        if (!oldest)
+        struct link *worst = NULL;
+        int64_t most = -1;
+        for (size_t i = 0; i < handover->link_count; i++) {
+            struct link *link = &handover->links[i];
+            int64_t time = overdue(link, now_ms);
+            if (time > most) {
+                worst = link;
+                most = time;
+            }
+        }
+        if (!worst)
             return false;
-        /* The end of input lets a request that arrives right now still be answered. */
-        shutdown(oldest->fd, SHUT_RD);
-        oldest->shut = true;
+        /* After an end of input alone, a request that arrives right now is still answered. */
+        shutdown(worst->fd, worst->state == LINK_BUSY ? SHUT_RDWR : SHUT_RD);
+        worst->shut = true;
         handover->leaving++;
         room++;
     }
@@ -125,6 +134,8 @@ void link_refused(struct link *link) {
 void link_deadline(struct link *link, int64_t deadline_ms) {
     struct handover *handover = link->handover;
     pthread_mutex_lock(&handover->mutex);
+    if (!link->deadline_ms)
+        link->peer_ms = clock_ms();
     link->deadline_ms = deadline_ms;
     pthread_mutex_unlock(&handover->mutex);
 }

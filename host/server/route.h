@@ -28,7 +28,9 @@ struct route {
     const char *method; /* "GET" also answers HEAD */
     const char *path;   /* "/v1/jobs/{id}": a segment in braces matches one non-empty segment */
     bool open;          /* answers without a token even when one is configured */
-    size_t body_limit;  /* bytes of request body at most; 0: the route takes none */
+    bool slow; /* may take long: such requests get no more than three quarters of the workers, the
+                  rest stays for probes; one too many is answered with 503 */
+    size_t body_limit; /* bytes of request body at most; 0: the route takes none */
     route_handler handler;
     void *context;
 

@@ -122,6 +122,7 @@ static struct error *open_parts(struct server *server, const struct server_confi
                                server->tls != NULL);
     if (error)
         return error;
+    server->slow_max = workers < 4 ? 1 : (size_t)workers - (size_t)workers / 4;
     server->handover = handover_new(workers);
     if (server->tls)
         tls_bind(server->tls, server->handover);

@@ -28,7 +28,15 @@ static void get_stay(struct request *request, void *context) {
     reply_error(request, 200, "stayed");
 }
 
+static void get_big(struct request *request, void *context) {
+    (void)context;
+    static char page[16 << 20]; /* more than a socket buffers */
+    struct span span = {page, sizeof page};
+    reply_send(request, 200, "text/plain", NULL, &span, 1);
+}
+
 static const struct route routes[] = {
+    {.method = "GET", .path = "/big", .handler = get_big},
     {.method = "GET", .path = "/health", .handler = get_health},
     {.method = "GET", .path = "/stay", .handler = get_stay},
 };
@@ -206,6 +214,22 @@ static void test_idle_connections_make_room(void **state) {
     stop(server);
 }
 
+/* Clients that do not read their replies hold a worker each, but not for long when others wait. */
+static void test_unread_replies(void **state) {
+    (void)state;
+    enum { COUNT = 4, WORKERS = 2 };
+    struct server *server = start(WORKERS, 0, 0);
+    int port = server_port(server, 0), deaf[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        deaf[i] = client_connect(port);
+        client_send(deaf[i], "GET /big HTTP/1.1\r\nHost: test\r\n\r\n");
+    }
+    assert_healthy(port);
+    for (int i = 0; i < COUNT; i++)
+        close(deaf[i]);
+    stop(server);
+}
+
 static void test_more_requests_than_workers(void **state) {
     (void)state;
     enum { COUNT = 20, WORKERS = 2 };
@@ -317,6 +341,7 @@ int main(void) {
         cmocka_unit_test(test_head_timeout),
         cmocka_unit_test(test_pending_limit),
         cmocka_unit_test(test_idle_connections_make_room),
+        cmocka_unit_test(test_unread_replies),
         cmocka_unit_test(test_more_requests_than_workers),
         cmocka_unit_test(test_oversized_head),
         cmocka_unit_test(test_tls_to_plain_port),
