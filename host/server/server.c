@@ -154,8 +154,10 @@ struct error *server_start(const struct server_config *config, struct server **o
     server->route_count = config->route_count;
     pthread_mutex_init(&server->mutex, NULL);
     clock_condition_init(&server->changed);
+    *out = server; /* before the first handler runs, since it may ask for it */
     struct error *error = open_parts(server, config);
     if (error) {
+        *out = NULL;
         if (server->civetweb)
             mg_stop(server->civetweb);
         server_free(server);
@@ -163,7 +165,6 @@ struct error *server_start(const struct server_config *config, struct server **o
     }
     for (size_t i = 0; i < server->listeners.count; i++)
         log_info("listening on %s", server->listeners.items[i].text);
-    *out = server;
     return NULL;
 }
 

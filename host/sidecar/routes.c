@@ -97,6 +97,7 @@ const struct route sidecar_routes[] = {
     {.method = "GET",
      .path = "/metrics",
      .open = true,
+     .slow = true,
      .handler = get_metrics,
      .summary = "The engine's metrics, the standard kthena:* families and the sidecar's own",
      REPLIES({200, "A Prometheus or OpenMetrics exposition", "text/plain", NULL},

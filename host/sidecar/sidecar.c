@@ -97,8 +97,10 @@ static void *probe(void *context) {
         pthread_mutex_lock(&sidecar->lock);
         if (answered)
             break;
-        clock_wait(&sidecar->stopped, &sidecar->lock, clock_ms() + PROBE_INTERVAL_MS);
+        clock_wait(&sidecar->changed, &sidecar->lock, clock_ms() + PROBE_INTERVAL_MS);
     }
+    sidecar->probed = true;
+    pthread_cond_broadcast(&sidecar->changed);
     pthread_mutex_unlock(&sidecar->lock);
     return NULL;
 }
@@ -158,7 +160,7 @@ static void release(struct sidecar *sidecar) {
     memory_free(sidecar->routes);
     memory_free(sidecar->detected);
     pthread_mutex_destroy(&sidecar->lock);
-    pthread_cond_destroy(&sidecar->stopped);
+    pthread_cond_destroy(&sidecar->changed);
     memory_free(sidecar);
 }
 
@@ -167,7 +169,7 @@ struct error *sidecar_start(const struct sidecar_config *config, struct buffer *
     struct sidecar *sidecar = memory_zero(1, sizeof *sidecar);
     sidecar->config = *config;
     pthread_mutex_init(&sidecar->lock, NULL);
-    clock_condition_init(&sidecar->stopped);
+    clock_condition_init(&sidecar->changed);
     struct error *error = load_rules(sidecar, problems);
     if (!error) {
         make_scraper(sidecar);
@@ -178,7 +180,7 @@ struct error *sidecar_start(const struct sidecar_config *config, struct buffer *
         return error;
     }
     error = thread_start(&sidecar->prober, "prober", probe, sidecar);
-    sidecar->probing = !error;
+    sidecar->has_prober = !error;
     if (error)
         log_error_free(LOG_WARNING, error, "readiness waits for the first scrape");
     *out = sidecar;
@@ -189,10 +191,23 @@ void sidecar_reload(struct sidecar *sidecar) {
     rulebook_reload_now(sidecar->rulebook);
 }
 
+/* Waits for the prober to return. It may be in the middle of a fetch that nobody waits for. */
+static bool join_prober(struct sidecar *sidecar) {
+    int64_t deadline = clock_ms() + PROBER_TIMEOUT_MS;
+    pthread_mutex_lock(&sidecar->lock);
+    while (!sidecar->probed && clock_ms() < deadline)
+        clock_wait(&sidecar->changed, &sidecar->lock, deadline);
+    bool probed = sidecar->probed;
+    pthread_mutex_unlock(&sidecar->lock);
+    if (probed)
+        pthread_join(sidecar->prober, NULL);
+    return probed;
+}
+
 bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
     pthread_mutex_lock(&sidecar->lock);
     sidecar->stopping = true;
-    pthread_cond_broadcast(&sidecar->stopped);
+    pthread_cond_broadcast(&sidecar->changed);
     pthread_mutex_unlock(&sidecar->lock);
     size_t running = server_drain(sidecar->server, drain_ms);
     if (running)
@@ -200,11 +215,7 @@ bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
                     (long long)drain_ms);
     if (!server_stop(sidecar->server, STOP_TIMEOUT_MS))
         return false;
-    /* The prober may be in the middle of a fetch that nobody waits for. */
-    int64_t deadline = clock_ms() + PROBER_TIMEOUT_MS;
-    struct timespec until = {deadline / 1000, deadline % 1000 * 1000000};
-    if (sidecar->probing &&
-        pthread_clockjoin_np(sidecar->prober, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (sidecar->has_prober && !join_prober(sidecar))
         return false;
     release(sidecar);
     return true;

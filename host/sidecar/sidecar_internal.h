@@ -23,10 +23,11 @@ struct sidecar {
     struct buffer openapi; /* the API description, made once */
 
     pthread_t prober; /* asks the engine until it has answered once */
-    bool probing;
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t stopped;
+    bool has_prober;
+    pthread_mutex_t lock;   /* of what follows */
+    pthread_cond_t changed; /* of stopping and probed */
     bool stopping;
+    bool probed;    /* the prober is about to return */
     char *detected; /* the engine `auto` has recognised, or NULL */
 };
 
