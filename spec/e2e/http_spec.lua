@@ -2,6 +2,7 @@
 local engine = require("spec.support.engine")
 local http = require("spec.support.http")
 local json = require("dkjson")
+local pages = require("spec.support.pages")
 local runtime = require("spec.support.runtime")
 local wait = require("spec.support.wait")
 
@@ -138,6 +139,14 @@ describe("connections", function()
     sidecar = runtime.serve(engine.start())
   end)
 
+  local function is_healthy_at_once(own)
+    for _ = 1, 10 do
+      local reply, problem = http.connect(own.url, 1):request("GET", "/health")
+      assert.is_table(reply, problem)
+      assert.equal(200, reply.status)
+    end
+  end
+
   it("are kept alive", function()
     local connection = http.connect(sidecar.url)
     for _, path in ipairs({ "/health", "/metrics", "/nothing", "/health" }) do
@@ -182,19 +191,43 @@ describe("connections", function()
       http.connect(sidecar.url)
       http.connect(sidecar.url):send("GET /metrics HTTP/1.1\r\nHost: t\r\nX-")
     end
-    for _ = 1, 10 do
-      local probe = http.connect(sidecar.url, 1)
-      local reply, problem = probe:request("GET", "/health")
-      assert.is_table(reply, problem)
-      assert.equal(200, reply.status)
-    end
+    is_healthy_at_once(sidecar)
   end)
 
   it("that are kept alive by 300 idle clients do not either", function()
     for _ = 1, 300 do
       assert.equal(200, http.connect(sidecar.url):request("GET", "/health").status)
     end
-    local reply, problem = http.connect(sidecar.url, 1):request("GET", "/health")
-    assert.is_table(reply, problem)
+    is_healthy_at_once(sidecar)
+  end)
+
+  it("of 100 scrapers that wait for a hung engine do not either; those too many are told to come back", function()
+    local fake = engine.start()
+    local own = runtime.serve(fake):ready()
+    fake:script({ mode = "hold" })
+    local connections = {}
+    for i = 1, 100 do
+      connections[i] = http.connect(own.url)
+      connections[i]:ask("GET", "/metrics")
+    end
+    is_healthy_at_once(own)
+    fake:release()
+    local counts = { [200] = 0, [503] = 0 }
+    for _, connection in ipairs(connections) do
+      local reply = connection:reply()
+      counts[reply.status] = counts[reply.status] + 1
+      assert.is_true(reply.status == 200 or reply.headers["retry-after"] ~= nil)
+    end
+    assert.is_true(counts[200] > 0)
+  end)
+
+  it("of 100 scrapers that do not read their pages do not either", function()
+    local own = runtime.serve(engine.start({ page = pages.vllm:rep(4000) })):ready()
+    for _ = 1, 100 do
+      local connection = http.connect(own.url)
+      connection.socket:setoption("recv-buffer-size", 4096)
+      connection:ask("GET", "/metrics")
+    end
+    is_healthy_at_once(own)
   end)
 end)
