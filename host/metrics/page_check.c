@@ -45,11 +45,10 @@ static bool is_json_object(const char *body, size_t length) {
 }
 
 static const char *what_it_is(const char *content_type, const char *body, size_t length) {
-    size_t first = 0;
-    while (first < length && strchr(" \t\r\n", body[first]) && body[first])
-        first++;
-    const char *begin = body + first;
-    size_t left = length - first;
+    const char *begin = body;
+    size_t left = length;
+    for (; left && *begin && strchr(" \t\r\n", *begin); left--)
+        begin++;
     if (is_media_type(content_type, "application/vnd.google.protobuf"))
         return "protobuf";
     if (is_media_type(content_type, "text/html") || (left && *begin == '<'))

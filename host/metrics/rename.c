@@ -238,7 +238,8 @@ void rename_page(const struct mapping *mapping, const char *text, size_t length,
     };
     for (size_t i = 0; i < mapping->alternative_count; i++)
         page.chains[i] = (struct chain){MAPPING_NONE, MAPPING_NONE, 0};
-    scan(&page, text, length, result);
+    if (length)
+        scan(&page, text, length, result);
     write_families(&page, families, choices);
     memory_free(page.records);
     memory_free(page.chains);

@@ -27,7 +27,7 @@ static bool span_is(struct span span, const char *text) {
 
 /* The escaped value of a label, "" when the sample has none of that name. */
 static struct span label_value(const struct exposition_sample *sample, const char *name) {
-    const char *at = sample->labels.at, *end = at + sample->labels.length;
+    const char *at = sample->labels.at, *end = at ? at + sample->labels.length : NULL;
     struct exposition_label label;
     while (at && exposition_label(&at, end, &label))
         if (span_is(label.name, name))
@@ -105,7 +105,7 @@ static bool write_labels(const struct family *family, const struct binding *bind
                          const struct exposition_sample *sample, struct buffer *out) {
     struct exposition_label labels[LABELS_MAX];
     size_t count = 0;
-    const char *at = sample->labels.at, *end = at + sample->labels.length;
+    const char *at = sample->labels.at, *end = at ? at + sample->labels.length : NULL;
     while (at && at < end) {
         if (count == LABELS_MAX)
             return false;
