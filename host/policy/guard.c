@@ -113,6 +113,20 @@ static int run(lua_State *lua) {
     return 0;
 }
 
+static int collect(lua_State *lua) {
+    lua_gc(lua, LUA_GCCOLLECT, 0);
+    return 0;
+}
+
+/* Collects what a call that used up the memory left behind. Even that takes a little memory. */
+static void collect_garbage(struct state *state) {
+    size_t memory_bytes = state->memory_bytes;
+    state->memory_bytes = 0;
+    if (lua_cpcall(state->lua, collect, NULL) != 0)
+        lua_settop(state->lua, 0);
+    state->memory_bytes = memory_bytes;
+}
+
 struct error *guard_call(struct state *state, const char *display, double budget_seconds,
                          lua_CFunction body, void *context) {
     struct call call = {
@@ -136,6 +150,8 @@ struct error *guard_call(struct state *state, const char *display, double budget
     if (status != 0 && !call.error)
         call.error = error_of(&call, state->lua, status);
     lua_settop(state->lua, 0);
+    if (state->exhausted)
+        collect_garbage(state);
     if (late && call.error && !strstr(call.error->message, "used more than")) {
         /* Code that handles errors was cut off too and left another message. */
         error_free(call.error);

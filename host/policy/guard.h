@@ -5,8 +5,9 @@
  * checks the results itself, inside the protection, and leaves them in its context, whose memory
  * the caller owns in every case.
  *
- * This guards against accidents. It does not contain an author who means harm, and one call of a C
- * function of Lua's library is not interrupted before it returns.
+ * This guards against accidents. It does not contain an author who means harm. What the budget does
+ * not interrupt: one call of a C function of Lua's library before it returns, and the handler of
+ * xpcall for an error that the budget itself raised (the sandbox has an xpcall without that hole).
  */
 #ifndef KTHENA_POLICY_GUARD_H
 #define KTHENA_POLICY_GUARD_H
@@ -22,9 +23,10 @@ void guard_chunk(const char *display, char chunk[GUARD_CHUNK_SIZE]);
 
 /* Calls body with context as its light userdata argument 1. display names the file in messages.
  * ERROR_POLICY reads "<display>:<line>: <message>", or without a line where there is none, such as
- * "rules/engines/x.lua: used more than 64 MiB of memory". Tracebacks go to the debug log. A body
- * must not keep C memory of its own over a call that can raise a Lua error. budget_seconds 0: no
- * budget. Calls on one state do not nest. */
+ * "rules/engines/x.lua: used more than 64 MiB of memory"; the garbage is then collected, so that
+ * the state can be used again. Tracebacks go to the debug log. A body must not keep C memory of its
+ * own over a call that can raise a Lua error. budget_seconds 0: no budget. Calls on one state do
+ * not nest. */
 struct error *guard_call(struct state *state, const char *display, double budget_seconds,
                          lua_CFunction body, void *context) __attribute__((warn_unused_result));
 

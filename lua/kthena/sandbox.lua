@@ -59,6 +59,19 @@ local function bounded_gsub(subject, pattern, replacement, count)
   return leave_gsub(pcall(gsub, subject, pattern, replacement, count))
 end
 
+-- Lua calls the handler of xpcall before it leaves the place of the error. When that is the hook that cuts a file off,
+-- no hook fires in the handler, and a handler that loops would loop for ever. So it is called afterwards.
+local function late_xpcall(run, handler, ...)
+  local function finish(ok, ...)
+    if ok then
+      return true, ...
+    end
+    local _, result = pcall(handler, ...)
+    return false, result
+  end
+  return finish(pcall(run, ...))
+end
+
 local function copy_library(name)
   local copy = {}
   for _, key in ipairs(sandbox.allowed.libraries[name]) do
@@ -124,6 +137,7 @@ function sandbox.environment(file)
   for name in pairs(sandbox.allowed.libraries) do
     environment[name] = copy_library(name)
   end
+  environment.xpcall = late_xpcall
   environment._G = environment
   local names = {}
   for name in pairs(environment) do

@@ -48,6 +48,12 @@ describe("the sandbox", function()
     end
   end)
 
+  it("has an xpcall that hands errors on", function()
+    assert.equal("true 1 2", gives("return xpcall(function(...) return ... end, error, 1, 2)"))
+    assert.equal("false [x]", gives("return xpcall(error, function(e) return '[' .. e .. ']' end, 'x', 0)"))
+    assert.equal("false y", gives("return xpcall(error, function() error('y', 0) end)"))
+  end)
+
   it("suggests a name", function()
     assert.equal("1: unknown name 'tostrin'; did you mean 'tostring'?", fails("return tostrin(1)"))
     assert.truthy(fails("return { name = hlep }"):find("^1: unknown name 'hlep'; a rule file can use _G, assert, "))
@@ -111,6 +117,8 @@ describe("a file that does not end", function()
     assert.equal("1: used more than 0.05 s", fails("while true do pcall(function() while true do end end) end", limits))
     assert.equal("1: used more than 0.05 s",
       fails("while true do xpcall(function() while true do end end, function() return 'innocent' end) end", limits))
+    assert.equal("1: used more than 0.05 s",
+      fails("xpcall(function() while true do end end, function() while true do end end)", limits))
   end)
 
   it("is cut off inside callbacks and metamethods", function()
