@@ -17,10 +17,11 @@
 enum {
     HEAD_MS = 10000,
     PENDING_MAX = 4096,
-    OTHER_FILES = 512, /* descriptors left for everything that is no pending connection */
+    OTHER_FILES = 2048, /* descriptors left for everything that is no pending connection */
     EVENTS_MAX = 128,
     ACCEPT_MAX = 64, /* connections accepted from one listener before others have their turn */
     PAUSE_MS = 100,  /* without accepting, when no descriptor can be had */
+    COMPLAINT_MS = 10000,
 };
 
 /* What an epoll event is about. */
@@ -54,6 +55,7 @@ struct gate {
     struct pending *oldest, *newest;
     size_t pending_count;
     int64_t paused_until_ms; /* 0: accepting */
+    int64_t complained_ms;   /* when the log last told of it */
     char head[HEAD_MAX];
 };
 
@@ -155,9 +157,13 @@ static bool make_descriptor(struct gate *gate) {
         drop(gate, gate->oldest);
         return true;
     }
-    log_warning("could not accept a connection: %s; raise the limit of open files",
-                strerror(errno));
-    gate->paused_until_ms = clock_ms() + PAUSE_MS;
+    int64_t now = clock_ms();
+    if (!gate->complained_ms || now - gate->complained_ms > COMPLAINT_MS) {
+        log_warning("could not accept connections: %s; raise the limit of open files",
+                    strerror(errno));
+        gate->complained_ms = now;
+    }
+    gate->paused_until_ms = now + PAUSE_MS;
     listen_for(gate, false);
     return false;
 }

@@ -158,8 +158,10 @@ struct error *server_start(const struct server_config *config, struct server **o
     struct error *error = open_parts(server, config);
     if (error) {
         *out = NULL;
-        if (server->civetweb)
+        if (server->civetweb) {
+            handover_close(server->handover);
             mg_stop(server->civetweb);
+        }
         server_free(server);
         return error;
     }

@@ -34,7 +34,8 @@ struct server_config {
 };
 
 /* Starts to listen and to answer. Strings of the configuration are copied. The errors name the
- * address, file or token and what to do about it. Raises the limit of open files. */
+ * address, file or token and what to do about it; *out is then NULL. Otherwise *out is set before
+ * the first request is taken, for handlers that ask it. Raises the limit of open files. */
 struct error *server_start(const struct server_config *config, struct server **out)
     __attribute__((warn_unused_result));
 
