@@ -4,10 +4,12 @@
 #include "server/exchange.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum {
+    HEAD_ROOM = 512,    /* enough for most heads */
     COPY_MAX = 65536,   /* bodies up to this size go out in one write with their head */
     FIRST_PART = 16384, /* of a larger body goes out with the head */
 };
@@ -58,16 +60,15 @@ static bool is_bodiless(int status) {
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale. */
-static void add_date(struct buffer *head) {
+static void date_text(char *text, size_t size) {
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
-    buffer_format(head, "Date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[utc.tm_wday],
-                  utc.tm_mday, months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
-                  utc.tm_sec);
+    snprintf(text, size, "%s, %02d %s %d %02d:%02d:%02d GMT", days[utc.tm_wday], utc.tm_mday,
+             months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
 /* Whether civetweb goes on with the connection after this reply, which it decides for itself from
@@ -95,17 +96,25 @@ static void settle_unread_body(struct exchange *exchange) {
 
 static void add_head(struct buffer *head, int status, const char *content_type, const char *headers,
                      size_t length, bool keep) {
-    buffer_format(head, "HTTP/1.1 %d %s\r\n", status, phrase_of(status));
-    add_date(head);
-    if (content_type && !is_bodiless(status))
-        buffer_format(head, "Content-Type: %s\r\n", content_type);
-    if (!is_bodiless(status))
-        buffer_format(head, "Content-Length: %zu\r\n", length);
+    char date[64], start[256];
+    date_text(date, sizeof date);
+    snprintf(start, sizeof start, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: %s\r\n", status,
+             phrase_of(status), date, keep ? "keep-alive" : "close");
+    buffer_string(head, start);
+    if (!is_bodiless(status)) {
+        snprintf(start, sizeof start, "Content-Length: %zu\r\n", length);
+        buffer_string(head, start);
+    }
+    if (content_type && !is_bodiless(status)) {
+        buffer_string(head, "Content-Type: ");
+        buffer_string(head, content_type);
+        buffer_string(head, "\r\n");
+    }
     if (headers)
         buffer_string(head, headers);
     if (status == 401)
         buffer_string(head, "WWW-Authenticate: Bearer\r\n");
-    buffer_string(head, keep ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+    buffer_string(head, "\r\n");
 }
 
 static bool write_all(struct exchange *exchange, const char *data, size_t length) {
@@ -125,7 +134,6 @@ static bool write_reply(struct exchange *exchange, struct buffer *head, const st
                         size_t count, size_t length) {
     size_t copy = length <= COPY_MAX ? length : FIRST_PART;
     size_t index = 0, offset = 0;
-    buffer_reserve(head, copy);
     while (copy > 0) {
         size_t part = spans[index].length - offset;
         if (part > copy)
@@ -158,6 +166,7 @@ bool reply_send(struct request *request, int status, const char *content_type, c
         mg_disable_connection_keep_alive(exchange->connection);
     }
     struct buffer head = {0};
+    buffer_reserve(&head, HEAD_ROOM + (length <= COPY_MAX ? length : FIRST_PART));
     add_head(&head, status, content_type, headers, length, keep);
     size_t body = !strcmp(request->method, "HEAD") || is_bodiless(status) ? 0 : length;
     exchange->replied = true;
