@@ -81,8 +81,11 @@ const char *api_text_or_null(lua_State *lua, int argument) {
 }
 
 void api_handle(lua_State *lua, const char *type, const luaL_Reg *methods, lua_CFunction collect) {
-    if (!luaL_newmetatable(lua, type))
+    luaL_getmetatable(lua, type);
+    if (!lua_isnil(lua, -1))
         return;
+    lua_pop(lua, 1);
+    lua_newtable(lua);
     lua_pushcfunction(lua, collect);
     lua_setfield(lua, -2, "__gc");
     lua_pushboolean(lua, false);
@@ -93,4 +96,7 @@ void api_handle(lua_State *lua, const char *type, const luaL_Reg *methods, lua_C
         lua_setfield(lua, -2, methods->name);
     }
     lua_setfield(lua, -2, "__index");
+    /* Registered last: any of the above may run out of memory, and half of it must not be found. */
+    lua_pushvalue(lua, -1);
+    lua_setfield(lua, LUA_REGISTRYINDEX, type);
 }
