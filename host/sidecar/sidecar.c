@@ -191,7 +191,8 @@ void sidecar_reload(struct sidecar *sidecar) {
     rulebook_reload_now(sidecar->rulebook);
 }
 
-/* Waits for the prober to return. It may be in the middle of a fetch that nobody waits for. */
+/* Waits for the prober to return. It may be in the middle of a fetch that nobody waits for; it is
+ * then left behind. */
 static bool join_prober(struct sidecar *sidecar) {
     int64_t deadline = clock_ms() + PROBER_TIMEOUT_MS;
     pthread_mutex_lock(&sidecar->lock);
@@ -201,6 +202,8 @@ static bool join_prober(struct sidecar *sidecar) {
     pthread_mutex_unlock(&sidecar->lock);
     if (probed)
         pthread_join(sidecar->prober, NULL);
+    else
+        pthread_detach(sidecar->prober);
     return probed;
 }
 
@@ -213,9 +216,8 @@ bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
     if (running)
         log_warning("%zu requests were still running after %lld ms and are cut", running,
                     (long long)drain_ms);
-    if (!server_stop(sidecar->server, STOP_TIMEOUT_MS))
-        return false;
-    if (sidecar->has_prober && !join_prober(sidecar))
+    bool alone = !sidecar->has_prober || join_prober(sidecar);
+    if (!server_stop(sidecar->server, STOP_TIMEOUT_MS) || !alone)
         return false;
     release(sidecar);
     return true;
