@@ -23,7 +23,7 @@ end
 local REPORTS = 5
 
 local function show(title, ...)
-  local lines = { "\n--- " .. title .. "\n" }
+  local lines = {}
   for _, things in ipairs({ ... }) do
     local reports = {}
     for _, thing in ipairs(things) do
@@ -33,7 +33,9 @@ local function show(title, ...)
       lines[#lines + 1] = reports[i]()
     end
   end
-  io.stderr:write(table.concat(lines))
+  if #lines > 0 then
+    io.stderr:write("\n--- ", title, "\n", table.concat(lines))
+  end
 end
 
 local function clean(things)
