@@ -9,6 +9,7 @@
 #include "server/server.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 /* An engine stops at once: nobody drains it. */
@@ -44,22 +45,23 @@ static void get_metrics(struct request *request, void *context) {
     buffer_free(&page);
 }
 
-/* The script that shows this engine, or the first there is. */
+/* The script of this engine, or the first there is. */
 static struct error *find_script(const struct paths *paths, const char *name, char **out) {
     char *dir = file_join(paths->rules, "demo");
-    char **names = NULL;
+    char *wanted = name ? memory_format("%s.lua", name) : NULL;
+    char **files = NULL;
     size_t count = 0;
-    struct error *error = file_list(dir, ".lua", &names, &count);
-    if (!error && name) {
-        char *file = memory_format("%s.lua", name);
-        *out = file_join(dir, file);
-        memory_free(file);
-    } else if (!error && count) {
-        *out = file_join(dir, names[0]);
-    } else if (!error) {
+    struct error *error = file_list(dir, ".lua", &files, &count);
+    for (size_t i = 0; i < count && !*out; i++)
+        if (!wanted || strcmp(files[i], wanted) == 0)
+            *out = file_join(dir, files[i]);
+    if (!error && !*out && name)
+        error = error_new(ERROR_INVALID, NULL,
+                          "unknown demo engine '%s'; each .lua file in %s is one", name, dir);
+    else if (!error && !*out)
         error = error_new(ERROR_NOT_FOUND, NULL, "there is no demo engine in %s", dir);
-    }
-    file_list_free(names, count);
+    file_list_free(files, count);
+    memory_free(wanted);
     memory_free(dir);
     return error;
 }

@@ -83,7 +83,7 @@ static bool is_listed(const struct listeners *listeners, const char *text) {
 }
 
 static void add_tcp(struct listeners *listeners, int fd, bool secure) {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t length = sizeof bound;
     getsockname(fd, (struct sockaddr *)&bound, &length);
     char *text = address_text((struct sockaddr *)&bound);

@@ -30,10 +30,10 @@ static void write_operation_id(struct json *json, const struct route *route) {
     for (const char *each = route->path; *each; each++) {
         if (isalnum((unsigned char)*each))
             buffer_byte(&id, *each);
-        else if (id.data[id.length - 1] != '_')
+        else if (id.length && id.data[id.length - 1] != '_')
             buffer_byte(&id, '_');
     }
-    while (id.data[id.length - 1] == '_')
+    while (id.length && id.data[id.length - 1] == '_')
         id.length--;
     json_key_string(json, "operationId", buffer_text(&id));
     buffer_free(&id);
