@@ -83,14 +83,18 @@ static bool is_listed(const struct listeners *listeners, const char *text) {
 }
 
 static void add_tcp(struct listeners *listeners, int fd, bool secure) {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.v6 = {0}};
     socklen_t length = sizeof bound;
-    getsockname(fd, (struct sockaddr *)&bound, &length);
-    char *text = address_text((struct sockaddr *)&bound);
+    getsockname(fd, &bound.any, &length);
+    char *text = address_text(&bound.any);
     struct listener *listener = add(listeners, fd);
     listener->secure = secure;
     listener->text = memory_format("%s://%s", secure ? "https" : "http", text);
-    listener->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+    listener->port = ntohs(bound.any.sa_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
                                                        : ((struct sockaddr_in *)&bound)->sin_port);
     memory_free(text);
 }
