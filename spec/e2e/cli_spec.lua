@@ -7,6 +7,7 @@ local pages = require("spec.support.pages")
 local process = require("spec.support.process")
 local runtime = require("spec.support.runtime")
 local socket = require("socket")
+local wait = require("spec.support.wait")
 
 local commands = { "serve", "metrics", "rules", "test", "demo-engine", "version" }
 
@@ -204,6 +205,15 @@ describe("the log", function()
       assert.is_string(entry.level)
       assert.is_string(entry.message)
     end
+  end)
+
+  it("has colours on a terminal", function()
+    local command = { "timeout", tostring(wait.seconds(1)), runtime.binary }
+    for _, arg in ipairs(runtime.arguments(engine.start())) do
+      command[#command + 1] = arg
+    end
+    local result = process.run({ "script", "--quiet", "--command", table.concat(command, " "), "/dev/null" })
+    assert.truthy(result.stdout:find("\27%[[%d;]+m[^\n]*listening on"), result.stdout)
   end)
 
   it("has a time, a level and no colours away from a terminal, and tells of requests when asked to", function()
