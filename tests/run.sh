@@ -64,8 +64,9 @@ step "clang-tidy" tidy_check
 step "luacheck" lua_check
 if [ "${1:-}" != quick ]; then
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
-  suite asan 4
-  TSAN_OPTIONS=halt_on_error=1 suite tsan 8
+  suite asan 3
+  export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp atexit_sleep_ms=0"
+  suite tsan 5
   step "fuzzers" tests/fuzz/run.sh 5
   step "benchmarks" tests/bench/run.sh --quick
 fi
