@@ -2,17 +2,23 @@
 
 #include <string.h>
 
-/* Whether a file belongs to what the user asked about. What could not be read has no file; it is
- * then told apart by its path alone. */
+/* Whether a path is a directory, or in it. */
+static bool is_in(const char *path, const char *directory) {
+    size_t length = strlen(directory);
+    while (length > 1 && directory[length - 1] == '/')
+        length--;
+    return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+/* Whether a problem is one of what the user asked about: with directories, not of the built-in
+ * files. What has no file concerns everybody. */
 static bool is_asked(const struct rule_sources *sources, const char *file) {
-    if (sources->layers.count == 0)
+    if (sources->layers.count == 0 || *file == '\0')
         return true;
-    for (size_t i = 0; i < sources->layers.count; i++) {
-        const char *directory = sources->layers.directories[i];
-        if (strncmp(file, directory, strlen(directory)) == 0)
+    for (size_t i = 0; i < sources->layers.count; i++)
+        if (is_in(file, sources->layers.directories[i]))
             return true;
-    }
-    return *file == '\0';
+    return false;
 }
 
 void rules_check(const struct rule_sources *sources, struct buffer *problems, size_t *count,

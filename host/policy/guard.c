@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "policy/watchdog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +41,10 @@ static void push_place(lua_State *lua) {
 /* Fires at every instruction once the budget is used up, so that no pcall can swallow it. */
 static void over_budget(lua_State *lua, lua_Debug *here) {
     (void)here;
+    struct state *state = state_of(lua);
+    atomic_store_explicit(&state->watch.reached, true, memory_order_relaxed);
     push_place(lua);
-    lua_pushfstring(lua, "used more than %f s", state_of(lua)->budget_seconds);
+    lua_pushfstring(lua, "used more than %f s", state->budget_seconds);
     lua_concat(lua, 2);
     lua_error(lua);
 }
@@ -135,18 +136,17 @@ struct error *guard_call(struct state *state, const char *display, double budget
         .body = body,
         .context = context,
     };
-    struct watch watch;
     guard_chunk(display, call.chunk);
     state->exhausted = false;
     state->budget_seconds = budget_seconds;
     if (budget_seconds > 0) {
         int64_t deadline_ms = clock_ms() + (int64_t)(budget_seconds * 1000);
-        struct error *error = watchdog_enter(&watch, state->lua, over_budget, deadline_ms);
+        struct error *error = watchdog_enter(&state->watch, state->lua, over_budget, deadline_ms);
         if (error)
             return error_new(ERROR_LIMIT, error, "%s: could not be run", display);
     }
     int status = lua_cpcall(state->lua, run, &call);
-    bool late = budget_seconds > 0 && watchdog_leave(&watch);
+    bool late = budget_seconds > 0 && watchdog_leave(&state->watch);
     if (status != 0 && !call.error)
         call.error = error_of(&call, state->lua, status);
     lua_settop(state->lua, 0);

@@ -16,6 +16,7 @@ struct rulebook {
     pthread_mutex_t loading;
     struct snapshot *seen;     /* the watcher's last reading, when it differed */
     struct snapshot *rejected; /* the content the last failed load was of */
+    char *required;            /* an engine every generation must have, or NULL */
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
@@ -83,6 +84,20 @@ static void keep_current(struct rulebook *rulebook, struct problems *problems) {
     *problems = (struct problems){0};
 }
 
+/* Drops a generation that lacks the required engine, and adds that to problems. */
+static struct generation *demand_engine(const struct rulebook *rulebook,
+                                        struct generation *generation, struct problems *problems) {
+    if (!generation || !rulebook->required || generation_engine(generation, rulebook->required))
+        return generation;
+    struct error *error = generation_unknown_engine(generation, rulebook->required);
+    char *text = memory_format("the engine in use is gone: %s", error->message);
+    problems_add_text(problems, "", text);
+    memory_free(text);
+    error_free(error);
+    generation_unref(generation);
+    return NULL;
+}
+
 /* Builds a generation from a snapshot, whose reference it takes, and swaps it in if it is good. The
  * loading mutex is held. */
 static void load(struct rulebook *rulebook, struct snapshot *snapshot) {
@@ -91,6 +106,7 @@ static void load(struct rulebook *rulebook, struct snapshot *snapshot) {
     struct snapshot *tried = snapshot_ref(snapshot);
     struct generation *next =
         generation_build(snapshot, &rulebook->sources, counters.generation + 1, &problems);
+    next = demand_engine(rulebook, next, &problems);
     snapshot_unref(rulebook->rejected);
     rulebook->rejected = NULL;
     if (next) {
@@ -158,6 +174,7 @@ static void release(struct rulebook *rulebook) {
     snapshot_unref(rulebook->rejected);
     problems_free(&rulebook->failure);
     free_sources(&rulebook->sources);
+    memory_free(rulebook->required);
     pthread_cond_destroy(&rulebook->changed);
     pthread_mutex_destroy(&rulebook->mutex);
     pthread_mutex_destroy(&rulebook->loading);
@@ -202,6 +219,13 @@ void rulebook_close(struct rulebook *rulebook) {
     pthread_mutex_unlock(&rulebook->mutex);
     pthread_join(rulebook->watcher, NULL);
     release(rulebook);
+}
+
+void rulebook_require(struct rulebook *rulebook, const char *engine) {
+    pthread_mutex_lock(&rulebook->loading);
+    memory_free(rulebook->required);
+    rulebook->required = memory_string(engine);
+    pthread_mutex_unlock(&rulebook->loading);
 }
 
 struct generation *rulebook_generation(struct rulebook *rulebook) {

@@ -26,6 +26,10 @@ struct rulebook_counters {
 struct error *rulebook_open(const struct rule_sources *sources, struct buffer *problems,
                             struct rulebook **out) __attribute__((warn_unused_result));
 
+/* From now on a load that leaves no engine of this name or alias fails, as a bad edit does: it
+ * would take the standard families away from whoever scrapes them. */
+void rulebook_require(struct rulebook *rulebook, const char *engine);
+
 /* Stops the watcher and drops the current generation. NULL is fine. */
 void rulebook_close(struct rulebook *rulebook);
 

@@ -10,6 +10,7 @@
 #define KTHENA_POLICY_STATE_H
 
 #include "base/error.h"
+#include "policy/watchdog.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -23,8 +24,9 @@ struct state {
     size_t memory_bytes;   /* the cap; 0: none */
     size_t used_bytes;     /* allocated by Lua now */
     bool exhausted;        /* an allocation was refused since the last guarded call began */
-    double budget_seconds; /* of the guarded call that runs */
-    lua_Alloc allocate;    /* Lua's own allocator, and its context */
+    double budget_seconds; /* of the guarded call that runs, and its watch */
+    struct watch watch;
+    lua_Alloc allocate; /* Lua's own allocator, and its context */
     void *allocate_context;
 };
 

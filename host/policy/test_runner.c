@@ -15,7 +15,7 @@ struct run {
 static const char SCRIPT[] =
     "local arguments = ...\n"
     "local installed, problem = pcall(require, 'busted.compatibility')\n"
-    "if not installed then return nil, problem end\n"
+    "if not installed then return nil, tostring(problem):match('[^\\n]*') end\n"
     "local finished = {}\n"
     "problem.exit = function(status)\n"
     "  finished.status = status == 0 and 0 or 1\n"

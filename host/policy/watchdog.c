@@ -20,8 +20,10 @@ static int64_t patrol(int64_t now_ms) {
     int64_t next_ms = now_ms + IDLE_MS;
     for (struct watch *watch = watchdog.watches; watch; watch = watch->next) {
         int64_t due_ms = watch->deadline_ms;
+        if (atomic_load_explicit(&watch->reached, memory_order_relaxed))
+            continue;
         if (due_ms <= now_ms) {
-            watch->fired = true;
+            watch->armed = true;
             lua_sethook(watch->lua, watch->hook, LUA_MASKCOUNT, 1);
             due_ms = now_ms + REARM_MS;
         }
@@ -59,6 +61,7 @@ static struct error *start(void) {
 struct error *watchdog_enter(struct watch *watch, lua_State *lua, lua_Hook hook,
                              int64_t deadline_ms) {
     *watch = (struct watch){.lua = lua, .hook = hook, .deadline_ms = deadline_ms};
+    atomic_init(&watch->reached, false);
     pthread_mutex_lock(&watchdog.mutex);
     struct error *error = start();
     if (!error) {
@@ -80,7 +83,7 @@ bool watchdog_leave(struct watch *watch) {
     if (watch->next)
         watch->next->link = watch->link;
     pthread_mutex_unlock(&watchdog.mutex);
-    if (watch->fired)
+    if (watch->armed)
         lua_sethook(watch->lua, NULL, 0, 0);
-    return watch->fired;
+    return watch->armed;
 }

@@ -4,8 +4,9 @@
  * at every instruction. lua_sethook is the one function of Lua that may be called while the state
  * runs in another thread. Used by the guard only.
  *
- * The hook is armed again every few milliseconds until the call ends, because the interpreter may
- * overwrite it once while it is busy with hooks of its own.
+ * The interpreter changes the same byte when it enters and leaves hooks and finalizers, and neither
+ * side locks it: arming may be lost. So the hook is armed again every few milliseconds until it has
+ * fired once, and then left alone.
  */
 #ifndef KTHENA_POLICY_WATCHDOG_H
 #define KTHENA_POLICY_WATCHDOG_H
@@ -13,6 +14,7 @@
 #include "base/error.h"
 
 #include <lua.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +23,8 @@ struct watch {
     lua_State *lua;
     lua_Hook hook;
     int64_t deadline_ms; /* monotonic */
-    bool fired;
+    bool armed;          /* the deadline has passed */
+    atomic_bool reached; /* set by the hook: it has fired */
     struct watch *next;
     struct watch **link;
 };

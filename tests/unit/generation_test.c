@@ -199,7 +199,9 @@ static void test_rules_see_pod_and_model(void **state) {
 static void test_check_looks_at_the_users_files_only(void **state) {
     struct buffer problems = {0};
     size_t count, files;
-    const char *more = in(*state, "more");
+    char directory[128];
+    const char *more = directory;
+    snprintf(directory, sizeof directory, "%s/", in(*state, "more"));
     struct rule_sources sources = sources_of(*state, NULL, 0);
     rules_check(&sources, &problems, &count, &files);
     assert_int_equal(count, 0);

@@ -37,11 +37,11 @@ static inline int tear_down(void **state) {
     return status;
 }
 
-/* The path of a name in the fixture's directory. Good for the next seven calls. */
+/* The path of a name in the fixture's directory. Good for the next 31 calls. */
 static inline const char *in(const struct fixture *fixture, const char *name) {
-    static char paths[8][192];
+    static char paths[32][192];
     static unsigned next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
     snprintf(path, sizeof paths[0], "%s/%s", fixture->dir, name);
     return path;
 }

@@ -190,6 +190,22 @@ static void test_a_directory_that_vanishes_is_a_problem(void **state) {
     rulebook_close(rulebook);
 }
 
+static void test_the_engine_in_use_cannot_be_edited_away(void **state) {
+    put_engine(*state, "more/beta.lua", "beta", "beta_");
+    struct rulebook *rulebook = open_book(*state);
+    rulebook_require(rulebook, "beta");
+    put_engine(*state, "more/beta.lua", "betta", "beta_");
+    expect_reloads(rulebook, 0, 1);
+    assert_true(has_engine(rulebook, "beta"));
+    assert_int_equal(count_in_log(*state, "the engine in use is gone: unknown engine 'beta'; did "
+                                          "you mean 'betta'? known: alpha, betta"),
+                     1);
+    put(*state, "more/beta.lua",
+        "return { api = 1, engine = 'betta', aliases = { 'beta' }, metrics = {} }");
+    expect_reloads(rulebook, 1, 1);
+    rulebook_close(rulebook);
+}
+
 /* A ConfigMap mount: the files are links into ..data, a link to the directory of one version. */
 static void test_a_mount_that_is_swapped_goes_live(void **state) {
     make_directory(*state, "more/..v1");
@@ -289,6 +305,7 @@ int main(void) {
         TEST(test_good_bad_bad_good),
         TEST(test_the_same_bad_content_is_reported_once),
         TEST(test_a_directory_that_vanishes_is_a_problem),
+        TEST(test_the_engine_in_use_cannot_be_edited_away),
         TEST(test_a_mount_that_is_swapped_goes_live),
         TEST(test_reloads_now),
         TEST(test_status_tells_layers_and_mapping),
