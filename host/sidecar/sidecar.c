@@ -112,6 +112,8 @@ static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems
     struct generation *generation = rulebook_generation(sidecar->rulebook);
     if (!generation_engine(generation, sidecar->config.engine))
         error = generation_unknown_engine(generation, sidecar->config.engine);
+    else
+        rulebook_require(sidecar->rulebook, sidecar->config.engine);
     generation_unref(generation);
     return error;
 }
