@@ -1,7 +1,8 @@
--- Makes the table and the JSON of a run: luajit report.lua ROUNDS JSON QUICK
+-- Makes the table and the JSON of a run: luajit report.lua ROUNDS JSON QUICK LOAD
 --
 -- ROUNDS has one JSON object a line for each round: what was measured, the page's size, the number of clients, and
--- figures. Prints a table; exit 1 when a bar is missed, unless QUICK is "true".
+-- figures. LOAD is the machine's load before the run. Prints a table; exit 1 when a bar is missed, unless QUICK is
+-- "true".
 local json = require("dkjson")
 
 local function median(values)
@@ -125,20 +126,25 @@ local function read_rounds(path)
   return rounds
 end
 
-local function first_line(path, pattern)
-  for line in io.lines(path) do
-    if line:match(pattern) then
-      return line:match(pattern)
-    end
+-- The processor's name and how many there are.
+local function processors()
+  local name, count = "unknown processor", 0
+  for line in io.lines("/proc/cpuinfo") do
+    name = line:match("^model name%s*:%s*(.*)") or name
+    count = count + (line:match("^processor%s*:") and 1 or 0)
   end
+  return ("%d x %s"):format(count, name)
 end
 
-local quick, rows = arg[3] == "true", make_rows(read_rounds(arg[1]))
+local quick, load, rows = arg[3] == "true", tonumber(arg[4]), make_rows(read_rounds(arg[1]))
 print_table(rows)
+local busy = load > 0.5 and ": the machine is not idle" or ""
+print(("%s, load %.2f before the run%s"):format(processors(), load, busy))
 local file = assert(io.open(arg[2], "w"))
-file:write(json.encode({ quick = quick, machine = first_line("/proc/cpuinfo", "^model name%s*:%s*(.*)"), rows = rows },
-  { indent = true, keyorder = { "quick", "machine", "rows", "what", "size", "clients", "unit", "ours", "yardstick",
-    "yardstick_name", "ratio", "ratio_min", "ratio_max", "bar_ratio", "bar_most", "verdict", "rounds" } }), "\n")
+file:write(json.encode({ quick = quick, machine = processors(), load = load, rows = rows },
+  { indent = true, keyorder = { "quick", "machine", "load", "rows", "what", "size", "clients", "unit", "ours",
+    "yardstick", "yardstick_name", "ratio", "ratio_min", "ratio_max", "bar_ratio", "bar_most", "verdict",
+    "rounds" } }), "\n")
 file:close()
 for _, row in ipairs(rows) do
   if row.verdict == "MISSED" and not quick then
