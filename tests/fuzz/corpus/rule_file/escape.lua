@@ -1,0 +1,1 @@
+return (getfenv or load or io or os or require or rawset or debug)("x")
