@@ -15,12 +15,11 @@ static void assert_lines(struct mapping_builder *(*make)(void), const struct lin
                          size_t count) {
     for (size_t i = 0; i < count; i++) {
         char *page = memory_format("e:w%s\n", lines[i].labels);
-        char *families = *lines[i].becomes
-                             ? memory_format(GAUGE_HEAD("std:w") "std:w%s\n", lines[i].becomes)
-                             : memory_string("");
-        assert_renamed(make(), page, families);
+        char *samples =
+            *lines[i].becomes ? memory_format("std:w%s\n", lines[i].becomes) : memory_string("");
+        assert_family(make(), "gauge", page, samples);
         memory_free(page);
-        memory_free(families);
+        memory_free(samples);
     }
 }
 
@@ -99,9 +98,7 @@ static void selections_belong_to_their_alternative(void **state) {
         add_source(builder, "e:w", NULL);
         mapping_where(builder, "k", "b");
         add_source(builder, "e:w", NULL);
-        char *families = memory_format(GAUGE_HEAD("std:w") "%s", pages[i][1]);
-        assert_renamed(builder, pages[i][0], families);
-        memory_free(families);
+        assert_family(builder, "gauge", pages[i][0], pages[i][1]);
     }
 }
 
@@ -193,14 +190,13 @@ static void edits_reach_every_part(void **state) {
     struct mapping_builder *builder = family_of("std:h", METRIC_HISTOGRAM, "e:h", "0.001");
     mapping_drop_label(builder, "engine");
     mapping_add_label(builder, "pod", "p");
-    assert_renamed(builder,
-                   "e:h_sum{engine=\"0\"} 2000\n"
-                   "e:h_bucket{engine=\"0\",le=\"500\"} 1 # {t=\"1\",engine=\"0\"} 400\n"
-                   "e:h_count{engine=\"0\"} 3\n",
-                   HISTOGRAM_HEAD("std:h") "std:h_sum{pod=\"p\"} 2\n"
-                                           "std:h_bucket{le=\"0.5\",pod=\"p\"} 1 # "
-                                           "{t=\"1\",engine=\"0\"} 0.4\n"
-                                           "std:h_count{pod=\"p\"} 3\n");
+    assert_family(builder, "histogram",
+                  "e:h_sum{engine=\"0\"} 2000\n"
+                  "e:h_bucket{engine=\"0\",le=\"500\"} 1 # {t=\"1\",engine=\"0\"} 400\n"
+                  "e:h_count{engine=\"0\"} 3\n",
+                  "std:h_sum{pod=\"p\"} 2\n"
+                  "std:h_bucket{le=\"0.5\",pod=\"p\"} 1 # {t=\"1\",engine=\"0\"} 0.4\n"
+                  "std:h_count{pod=\"p\"} 3\n");
 }
 
 static struct mapping_builder *drop_one(void) {
@@ -213,20 +209,20 @@ static struct mapping_builder *drop_one(void) {
 static void too_many_labels_cannot_be_edited(void **state) {
     (void)state;
     for (int count = 127; count <= 130; count++) {
-        struct buffer page = {0}, families = {0};
+        struct buffer page = {0}, samples = {0};
         buffer_string(&page, "e:w 1\ne:w{");
-        buffer_string(&families, GAUGE_HEAD("std:w") "std:w 1\nstd:w{");
+        buffer_string(&samples, "std:w 1\nstd:w{");
         for (int i = 0; i < count; i++) {
             buffer_format(&page, "%sl%d=\"\"", i ? "," : "", i);
             if (i)
-                buffer_format(&families, "%sl%d=\"\"", i > 1 ? "," : "", i);
+                buffer_format(&samples, "%sl%d=\"\"", i > 1 ? "," : "", i);
         }
         buffer_string(&page, "} 2\n");
-        buffer_string(&families, "} 2\n");
-        assert_renamed(drop_one(), buffer_text(&page),
-                       count <= 128 ? buffer_text(&families) : GAUGE_HEAD("std:w") "std:w 1\n");
+        buffer_string(&samples, "} 2\n");
+        assert_family(drop_one(), "gauge", buffer_text(&page),
+                      count <= 128 ? buffer_text(&samples) : "std:w 1\n");
         buffer_free(&page);
-        buffer_free(&families);
+        buffer_free(&samples);
     }
 }
 

@@ -19,34 +19,33 @@ static void scales_values_exactly(void **state) {
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *page = memory_format("e:ms%s\n", cases[i][0]);
-        char *families = memory_format(GAUGE_HEAD("std:s") "std:s%s\n", cases[i][1]);
-        assert_renamed(family_of("std:s", METRIC_GAUGE, "e:ms", "0.001"), page, families);
+        char *samples = memory_format("std:s%s\n", cases[i][1]);
+        assert_family(family_of("std:s", METRIC_GAUGE, "e:ms", "0.001"), "gauge", page, samples);
         memory_free(page);
-        memory_free(families);
+        memory_free(samples);
     }
 }
 
 static void scales_bounds_and_sums_but_no_counts(void **state) {
     (void)state;
-    assert_renamed(family_of("std:h", METRIC_HISTOGRAM, "e:h", "1e-3"),
-                   "e:h_bucket{le=\"250\",a=\"500\"} 7\n"
-                   "e:h_bucket{a=\"le\",le=\"2.5e+03\"} 8\n"
-                   "e:h_bucket{le=\"+Inf\"} 9\n"
-                   "e:h_bucket{le=\"\"} 9\n"
-                   "e:h_bucket 9\n"
-                   "e:h_count{le=\"1000\"} 1000\n"
-                   "e:h_sum{le=\"1000\"} 1000\n",
-                   HISTOGRAM_HEAD("std:h") "std:h_bucket{le=\"0.25\",a=\"500\"} 7\n"
-                                           "std:h_bucket{a=\"le\",le=\"2.5\"} 8\n"
-                                           "std:h_bucket{le=\"+Inf\"} 9\n"
-                                           "std:h_bucket{le=\"\"} 9\n"
-                                           "std:h_bucket 9\n"
-                                           "std:h_count{le=\"1000\"} 1000\n"
-                                           "std:h_sum{le=\"1000\"} 1\n");
-    assert_renamed(
-        family_of("std:s", METRIC_SUMMARY, "e:s", "0.000001"),
-        "e:s{quantile=\"0.5\"} 1500000\ne:s_sum 3000000\ne:s_count 2000000\n",
-        SUMMARY_HEAD("std:s") "std:s{quantile=\"0.5\"} 1.5\nstd:s_sum 3\nstd:s_count 2000000\n");
+    assert_family(family_of("std:h", METRIC_HISTOGRAM, "e:h", "1e-3"), "histogram",
+                  "e:h_bucket{le=\"250\",a=\"500\"} 7\n"
+                  "e:h_bucket{a=\"le\",le=\"2.5e+03\"} 8\n"
+                  "e:h_bucket{le=\"+Inf\"} 9\n"
+                  "e:h_bucket{le=\"\"} 9\n"
+                  "e:h_bucket 9\n"
+                  "e:h_count{le=\"1000\"} 1000\n"
+                  "e:h_sum{le=\"1000\"} 1000\n",
+                  "std:h_bucket{le=\"0.25\",a=\"500\"} 7\n"
+                  "std:h_bucket{a=\"le\",le=\"2.5\"} 8\n"
+                  "std:h_bucket{le=\"+Inf\"} 9\n"
+                  "std:h_bucket{le=\"\"} 9\n"
+                  "std:h_bucket 9\n"
+                  "std:h_count{le=\"1000\"} 1000\n"
+                  "std:h_sum{le=\"1000\"} 1\n");
+    assert_family(family_of("std:s", METRIC_SUMMARY, "e:s", "0.000001"), "summary",
+                  "e:s{quantile=\"0.5\"} 1500000\ne:s_sum 3000000\ne:s_count 2000000\n",
+                  "std:s{quantile=\"0.5\"} 1.5\nstd:s_sum 3\nstd:s_count 2000000\n");
 }
 
 static void each_source_has_its_own_scale(void **state) {
@@ -58,9 +57,7 @@ static void each_source_has_its_own_scale(void **state) {
         struct mapping_builder *builder = family_of("std:s", METRIC_GAUGE, "ms", "0.001");
         add_source(builder, "us", "1e-6");
         add_source(builder, "s", "1");
-        char *families = memory_format(GAUGE_HEAD("std:s") "%s", cases[i][1]);
-        assert_renamed(builder, cases[i][0], families);
-        memory_free(families);
+        assert_family(builder, "gauge", cases[i][0], cases[i][1]);
     }
 }
 
@@ -79,55 +76,38 @@ static void takes_a_sum_as_a_counter(void **state) {
 
 static void spells_nan_as_parsers_want_it(void **state) {
     (void)state;
-    assert_renamed(family_of("std:w", METRIC_GAUGE, "e:w", NULL),
-                   "e:w -nan\ne:w{a=\"b\"} -nan(ind) 5\ne:w +NaN\ne:w nan\ne:w Nan\ne:w nan(ind)\n",
-                   GAUGE_HEAD("std:w") "std:w NaN\nstd:w{a=\"b\"} NaN 5\nstd:w NaN\nstd:w nan\n"
-                                       "std:w Nan\nstd:w NaN\n");
+    assert_family(family_of("std:w", METRIC_GAUGE, "e:w", NULL), "gauge",
+                  "e:w -nan\ne:w{a=\"b\"} -nan(ind) 5\ne:w +NaN\ne:w nan\ne:w Nan\ne:w nan(ind)\n",
+                  "std:w NaN\nstd:w{a=\"b\"} NaN 5\nstd:w NaN\nstd:w nan\n"
+                  "std:w Nan\nstd:w NaN\n");
 }
 
 static void exemplars_stay_where_they_may(void **state) {
     (void)state;
+    static const struct {
+        enum metric_type type;
+        const char *name, *source, *scale, *samples;
+    } cases[] = {
+        {METRIC_COUNTER, "std:x_total", "e:x_total", NULL,
+         "std:x_total{a=\"b\"} 5 9 # {t=\"1\"} 250 3.5\n"},
+        {METRIC_COUNTER, "std:x_total", "e:x_total", "0.1",
+         "std:x_total{a=\"b\"} 0.5 9 # {t=\"1\"} 25 3.5\n"},
+        {METRIC_COUNTER, "std:x", "e:x_total", NULL, "std:x{a=\"b\"} 5 9\n"},
+        {METRIC_GAUGE, "std:x", "e:x_total", NULL, "std:x{a=\"b\"} 5 9\n"},
+        {METRIC_GAUGE, "std:x_total", "e:x_total", "0.1", "std:x_total{a=\"b\"} 0.5 9\n"},
+        {METRIC_HISTOGRAM, "std:h", "e:h", NULL,
+         "std:h_bucket{le=\"1000\"} 3 # { t = \"2\" } 500\nstd:h_sum 7\n"},
+        {METRIC_HISTOGRAM, "std:h", "e:h", "0.001",
+         "std:h_bucket{le=\"1\"} 3 # { t = \"2\" } 0.5\nstd:h_sum 0.007\n"},
+    };
+    static const char *const types[] = {
+        [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
     static const char page[] = "e:x_total{a=\"b\"} 5 9\t # {t=\"1\"} 250 3.5\n"
                                "e:h_bucket{le=\"1000\"} 3 # { t = \"2\" } 500\n"
                                "e:h_sum 7 # {t=\"3\"} 9\n";
-    struct mapping_builder *builder = family_of("std:x_total", METRIC_COUNTER, "e:x_total", NULL);
-    mapping_family(builder, "std:scaled_total", METRIC_COUNTER, "Help.");
-    add_source(builder, "e:x_total", "0.1");
-    mapping_family(builder, "std:untotalled", METRIC_COUNTER, "Help.");
-    add_source(builder, "e:x_total", NULL);
-    mapping_family(builder, "std:w", METRIC_GAUGE, "Help.");
-    add_source(builder, "e:x_total", NULL);
-    mapping_family(builder, "std:v", METRIC_GAUGE, "Help.");
-    add_source(builder, "e:x_total", "0.1");
-    mapping_family(builder, "std:h", METRIC_HISTOGRAM, "Help.");
-    add_parts(builder, "e:h", true, NULL);
-    mapping_family(builder, "std:k", METRIC_HISTOGRAM, "Help.");
-    add_parts(builder, "e:h", true, "0.001");
-    assert_renamed(
-        builder, page,
-        COUNTER_HEAD("std:x_total") "std:x_total{a=\"b\"} 5 9 # {t=\"1\"} 250 3.5\n" COUNTER_HEAD("std:scaled_total") "std:scaled_total{a=\"b\"} 0.5 9 # {t=\"1\"} 25 3.5\n" COUNTER_HEAD("std:untotalled") "std:untotalled{a=\"b\"} 5 9\n" GAUGE_HEAD(
-            "std:w") "std:w{a=\"b\"} 5 9\n" GAUGE_HEAD("std:v") "std:v{a=\"b\"} 0.5 "
-                                                                "9\n" HISTOGRAM_HEAD("std:h") "std:"
-                                                                                              "h_"
-                                                                                              "buck"
-                                                                                              "et{"
-                                                                                              "le="
-                                                                                              "\"10"
-                                                                                              "00\""
-                                                                                              "} 3 "
-                                                                                              "# { "
-                                                                                              "t = "
-                                                                                              "\"2"
-                                                                                              "\" "
-                                                                                              "} "
-                                                                                              "500"
-                                                                                              "\nst"
-                                                                                              "d:h_"
-                                                                                              "sum "
-                                                                                              "7"
-                                                                                              "\n" HISTOGRAM_HEAD(
-                                                                                                  "std:k") "std:k_bucket{le=\"1\"} 3 # { t = \"2\" } "
-                                                                                                           "0.5\nstd:k_sum 0.007\n");
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_family(family_of(cases[i].name, cases[i].type, cases[i].source, cases[i].scale),
+                      types[cases[i].type], page, cases[i].samples);
 }
 
 static struct mapping_builder *without_help(void) {
