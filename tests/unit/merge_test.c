@@ -34,7 +34,7 @@ static void a_number_beats_nan(void **state) {
     } cases[] = {
         {"NaN", "1", "1", "1"},       {"1", "NaN", "1", "1"},       {"-nan", "-5", "-5", "-5"},
         {"2", "-nan(ind)", "2", "2"}, {"NaN", "NaN", "NaN", "NaN"}, {"NaN", "-Inf", "-Inf", "-Inf"},
-        {"+Inf", "1", "+Inf", "1"},   {"1", "-Inf", "1", "-Inf"},   {"5", "5", "5", "5"},
+        {"+Inf", "1", "+Inf", "1"},   {"1", "-Inf", "1", "-Inf"},   {"5", "5.0", "5", "5"},
         {"1e3", "999", "1e3", "999"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
