@@ -97,9 +97,14 @@ static void check_canonical(const char *line, const char *end) {
     buffer_free(&text);
 }
 
+static bool in_name(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '_' || byte == ':';
+}
+
 static void check_bytes(const char *line, const char *end) {
     const char *name = line, *quote = line;
-    while (name < end && bytes_in_name(*name))
+    while (name < end && in_name(*name))
         name++;
     must(bytes_skip_name(line, end) == name);
     while (quote < end && *quote != '"' && *quote != '\\')
