@@ -25,11 +25,16 @@ static inline __m128i bytes_range(__m128i block, char first, char span) {
     return _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(span)), offset);
 }
 
-/* One bit for each of sixteen bytes: [a-zA-Z0-9_:]. */
-static inline unsigned bytes_name_mask(const char *at) {
+static inline bool bytes_same_block(const char *a, const char *b) {
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(bytes_load(a), bytes_load(b))) == 0xffff;
+}
+
+/* One bit for each of sixteen bytes: [a-zA-Z0-9_], and ':' when the span of digits is 10, as ':'
+ * follows '9'. */
+static inline unsigned bytes_name_mask(const char *at, char digit_span) {
     __m128i block = bytes_load(at);
     __m128i letters = bytes_range(_mm_or_si128(block, _mm_set1_epi8(0x20)), 'a', 25);
-    __m128i digits = bytes_range(block, '0', 10); /* ':' follows '9' */
+    __m128i digits = bytes_range(block, '0', digit_span);
     __m128i under = _mm_cmpeq_epi8(block, _mm_set1_epi8('_'));
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, digits), under));
 }
@@ -41,23 +46,33 @@ static inline unsigned bytes_quote_mask(const char *at) {
 }
 #endif
 
-static inline bool bytes_in_name(char byte) {
+static inline bool bytes_in_name(char byte, char digit_span) {
     unsigned char letter = (unsigned char)((byte | 0x20) - 'a');
-    return letter <= 25 || (byte >= '0' && byte <= ':') || byte == '_';
+    unsigned char digit = (unsigned char)(byte - '0');
+    return letter <= 25 || digit <= (unsigned char)digit_span || byte == '_';
 }
 
-/* The first byte at or behind `at` that cannot be in a metric name, or end. */
-static inline const char *bytes_skip_name(const char *at, const char *end) {
+static inline const char *bytes_skip_letters(const char *at, const char *end, char digit_span) {
 #ifdef __SSE2__
     for (; end - at >= 16; at += 16) {
-        unsigned others = bytes_name_mask(at) ^ 0xffffu;
+        unsigned others = bytes_name_mask(at, digit_span) ^ 0xffffu;
         if (others)
             return at + __builtin_ctz(others);
     }
 #endif
-    while (at < end && bytes_in_name(*at))
+    while (at < end && bytes_in_name(*at, digit_span))
         at++;
     return at;
+}
+
+/* The first byte at or behind `at` that cannot be in a metric name, [a-zA-Z0-9_:], or end. */
+static inline const char *bytes_skip_name(const char *at, const char *end) {
+    return bytes_skip_letters(at, end, 10);
+}
+
+/* The first byte at or behind `at` that cannot be in a label name, [a-zA-Z0-9_], or end. */
+static inline const char *bytes_skip_label(const char *at, const char *end) {
+    return bytes_skip_letters(at, end, 9);
 }
 
 /* The first quote or backslash at or behind `at`, or end. */
@@ -77,16 +92,39 @@ static inline const char *bytes_find_quote(const char *at, const char *end) {
 /* Whether two runs of length bytes are equal. */
 static inline bool bytes_same(const char *a, const char *b, size_t length) {
 #ifdef __SSE2__
-    for (; length >= 16; a += 16, b += 16, length -= 16)
-        if (_mm_movemask_epi8(_mm_cmpeq_epi8(bytes_load(a), bytes_load(b))) != 0xffff)
-            return false;
+    if (length >= 16) {
+        size_t last = length - 16; /* the last block may overlap the one before */
+        for (size_t i = 0; i < last; i += 16)
+            if (!bytes_same_block(a + i, b + i))
+                return false;
+        return bytes_same_block(a + last, b + last);
+    }
 #endif
-    for (; length >= 8; a += 8, b += 8, length -= 8)
-        if (memcmp(a, b, 8) != 0)
-            return false;
     while (length && *a == *b)
         a++, b++, length--;
     return length == 0;
+}
+
+/* Where digits[.digits] begins that ends at `end` behind a blank, if it is shorter than a block and
+ * a block lies between from and end; else end. Most values are of this form. */
+static inline const char *bytes_number_back(const char *from, const char *end) {
+#ifdef __SSE2__
+    if (end - from < 16)
+        return end;
+    __m128i block = bytes_load(end - 16);
+    unsigned digits = (unsigned)_mm_movemask_epi8(bytes_range(block, '0', 9));
+    unsigned points = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('.')));
+    unsigned others = (digits | points) ^ 0xffffu;
+    if (others == 0 || !(digits & 0x8000))
+        return end;
+    int first = 32 - __builtin_clz(others); /* of the number, in the block */
+    const char *at = end - 16 + first;
+    points >>= first;
+    return digits >> first & 1 && !(points & (points - 1)) && at[-1] == ' ' ? at : end;
+#else
+    (void)from;
+    return end;
+#endif
 }
 
 #endif

@@ -35,12 +35,9 @@ size_t exposition_name(const char *at, const char *end) {
 }
 
 static size_t bare_label_name(const char *at, const char *end) {
-    const char *from = at;
     if (at == end || !(name_class[(unsigned char)*at] & BEGINS_LABEL))
         return 0;
-    while (at < end && name_class[(unsigned char)*at] & IN_LABEL)
-        at++;
-    return (size_t)(at - from);
+    return (size_t)(bytes_skip_label(at, end) - at);
 }
 
 bool exposition_begins_label(char byte) {

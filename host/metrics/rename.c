@@ -21,30 +21,34 @@ static const char *skip_digits_back(const char *from, const char *at) {
     return at;
 }
 
-/* Where a plain decimal number begins that ends a line, [-]digits[.digits][e(+|-)digits]; end when
- * there is none. */
-static const char *plain_number(const char *from, const char *end) {
-    const char *at = skip_digits_back(from, end), *last = end;
+/* Where the number begins that ends a line, [-]digits[.digits][e(+|-)digits]; end when there is
+ * none behind after_name. */
+static const char *plain_number(const char *line, const char *after_name, const char *end) {
+    const char *at = bytes_number_back(line, end), *last = end;
+    if (at < end)
+        return at > after_name ? at : end;
+    at = skip_digits_back(after_name, end);
     if (at == end)
         return end;
-    if (at - from > 3 && (at[-1] == '+' || at[-1] == '-') && (at[-2] == 'e' || at[-2] == 'E')) {
+    if (at - after_name > 3 && (at[-1] == '+' || at[-1] == '-') &&
+        (at[-2] == 'e' || at[-2] == 'E')) {
         last = at - 2;
-        at = skip_digits_back(from, last);
+        at = skip_digits_back(after_name, last);
         if (at == last)
             return end;
     }
-    if (at - from > 1 && at[-1] == '.' && is_digit(at[-2]))
-        at = skip_digits_back(from, at - 1);
-    return at > from && at[-1] == '-' ? at - 1 : at;
+    if (at - after_name > 1 && at[-1] == '.' && is_digit(at[-2]))
+        at = skip_digits_back(after_name, at - 1);
+    return at > after_name && at[-1] == '-' ? at - 1 : at;
 }
 
 /*
  * Whether a line with a valid name is surely a sample, judged by its ends: NAME{LABEL..."} NUMBER
- * or NAME NUMBER. Lines of any other shape (timestamps, exemplars, NaN) say no and are
- * read strictly.
+ * or NAME NUMBER. Lines of any other shape (timestamps, exemplars, NaN) say no and are read
+ * strictly.
  */
-static bool looks_like_sample(const char *after_name, const char *end) {
-    const char *value = plain_number(after_name, end);
+static bool looks_like_sample(const char *line, const char *after_name, const char *end) {
+    const char *value = plain_number(line, after_name, end);
     if (value == end || value == after_name || value[-1] != ' ')
         return false;
     if (value - 1 == after_name)
@@ -73,8 +77,8 @@ static void add_record(struct page *page, int binding, struct record record) {
 
 /* Whether what follows the name is labels in canonical form, a blank and a plain number: a sample,
  * checked to the last byte, that may be copied as it is. */
-static bool is_plain_sample(const char *after_name, const char *end) {
-    const char *value = plain_number(after_name, end), *after;
+static bool is_plain_sample(const char *line, const char *after_name, const char *end) {
+    const char *value = plain_number(line, after_name, end), *after;
     if (value == end || value == after_name || value[-1] != ' ')
         return false;
     return value - 1 == after_name ||
@@ -96,7 +100,7 @@ static bool read_used(struct page *page, const struct last_name *name, const cha
                             .name_length = (uint32_t)name->length,
                             .next = MAPPING_NONE};
     struct exposition_sample sample;
-    bool plain = !use->selects && is_plain_sample(line + name->length, end);
+    bool plain = !use->selects && is_plain_sample(line, line + name->length, end);
     if (!plain && !exposition_sample(line, end, &sample))
         return false;
     record.verbatim =
@@ -113,24 +117,26 @@ static bool ends_name(char byte) {
     return byte == '{' || byte == ' ' || byte == '\t';
 }
 
-/* Looks up the name at the beginning of a line, unless it is the one of the line before. */
+/* Whether a line begins with the same name as the one before. */
+static bool is_same(const struct last_name *last, const char *at, const char *end) {
+    return last->length && (size_t)(end - at) > last->length && ends_name(at[last->length]) &&
+           bytes_same(at, last->at, last->length);
+}
+
+/* Looks up the name at the beginning of a line. */
 static void look_up(const struct trie *trie, struct last_name *last, const char *at,
                     const char *end) {
-    if (last->length && (size_t)(end - at) > last->length && ends_name(at[last->length]) &&
-        bytes_same(at, last->at, last->length))
-        return;
     last->at = at;
     last->length = exposition_name(at, end);
     last->use = trie_find(trie, at, last->length);
 }
 
-/* A line that begins like a name. False when it is no exposition. */
-static bool read_sample(struct page *page, struct last_name *last, const char *line,
+/* A line that begins with the name looked up. False when it is no exposition. */
+static bool read_sample(struct page *page, const struct last_name *name, const char *line,
                         const char *end) {
-    look_up(page->mapping->samples.trie, last, line, end);
-    if (last->use >= 0)
-        return read_used(page, last, line, end);
-    if (last->length && looks_like_sample(line + last->length, end))
+    if (name->use >= 0)
+        return read_used(page, name, line, end);
+    if (name->length && looks_like_sample(line, line + name->length, end))
         return true;
     struct exposition_sample sample;
     return exposition_sample(line, end, &sample);
@@ -143,7 +149,8 @@ static void read_comment(struct page *page, struct last_name *last, const char *
     struct exposition_comment comment;
     page->open_metrics = false;
     if (end - line > 7 && line[1] == ' ' && line[6] == ' ') {
-        look_up(metas->trie, last, line + 7, end);
+        if (!is_same(last, line + 7, end))
+            look_up(metas->trie, last, line + 7, end);
         if (last->length && last->use < 0)
             return; /* the usual form, and a name no rule speaks of */
     }
@@ -170,11 +177,13 @@ static void scan(struct page *page, const char *text, size_t length, struct rena
     const char *at = text, *stop = text + length;
     struct last_name sample = {0}, comment = {0};
     while (at < stop) {
-        const char *end = memchr(at, '\n', (size_t)(stop - at));
+        bool same = *at != '#' && is_same(&sample, at, stop);
+        const char *search = same ? at + sample.length : at;
+        const char *end = memchr(search, '\n', (size_t)(stop - search));
         if (!end)
             end = stop;
         const char *line = skip_blanks(at, end);
-        at = end + 1;
+        at = end < stop ? end + 1 : stop;
         result->lines++;
         if (line == end)
             continue;
@@ -185,6 +194,8 @@ static void scan(struct page *page, const char *text, size_t length, struct rena
             continue;
         }
         page->open_metrics = false;
+        if (!same)
+            look_up(page->mapping->samples.trie, &sample, line, end);
         if (read_sample(page, &sample, line, end))
             result->samples++;
         else

@@ -230,11 +230,13 @@ static void write_help(const struct page *page, const struct family *family,
         write_source_help(page, alternative, out);
         return;
     }
-    for (const char *at = family->help; *at; at++) {
-        if (*at == '"' && page->open_metrics)
-            buffer_byte(out, '\\');
-        buffer_byte(out, *at);
+    const char *at = family->help, *quote;
+    while (page->open_metrics && (quote = strchr(at, '"'))) {
+        buffer_append(out, at, (size_t)(quote - at));
+        buffer_string(out, "\\\"");
+        at = quote + 1;
     }
+    buffer_string(out, at);
 }
 
 static void write_head(const struct page *page, const struct family *family,

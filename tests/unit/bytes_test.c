@@ -2,6 +2,9 @@
 
 #include "base/memory.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,13 +22,16 @@ static bool in_name(int byte) {
 static void knows_every_name_byte(void **state) {
     (void)state;
     for (int byte = 0; byte < 256; byte++) {
-        assert_int_equal(bytes_in_name((char)byte), in_name(byte));
         char block[33];
         for (size_t place = 0; place < sizeof block; place++) { /* within and behind a block */
             memset(block, 'a', sizeof block);
             block[place] = (char)byte;
             const char *expected = in_name(byte) ? block + sizeof block : block + place;
             assert_ptr_equal(bytes_skip_name(block, block + sizeof block), expected);
+            if (byte != ':')
+                assert_ptr_equal(bytes_skip_label(block, block + sizeof block), expected);
+            else
+                assert_ptr_equal(bytes_skip_label(block, block + sizeof block), block + place);
         }
     }
 }
@@ -74,6 +80,31 @@ static void finds_the_first_of_several(void **state) {
     assert_ptr_equal(bytes_skip_name(text + 19, text + sizeof text), text + 32);
 }
 
+/* The number at the end of a line whose bytes before text are a filler. */
+static void finds_number(const char *text, bool found) {
+    char line[80];
+    size_t length = strlen(text);
+    memset(line, '"', 40);
+    memcpy(line + 40, text, length);
+    const char *end = line + 40 + length, *begin = strrchr(text, ' ') + 1 - text + line + 40;
+    assert_ptr_equal(bytes_number_back(line, end), found ? begin : end);
+    assert_ptr_equal(bytes_number_back(end - 15, end), end);
+}
+
+static void finds_short_numbers_from_their_end(void **state) {
+    (void)state;
+#ifdef __SSE2__
+    static const char *const numbers[] = {" 0", " 5.0", " 123456789012345", " 0.1234567890123"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        finds_number(numbers[i], true);
+#endif
+    static const char *const others[] = {" ",    " .",    " .5",  " 5.",  " 1.2.3",
+                                         " 1e9", " 1e+5", " -1",  " NaN", " 5x",
+                                         " +5",  " e5",   " 1:5", " 1/5", " 1234567890123456"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        finds_number(others[i], false);
+}
+
 static void compares_every_byte(void **state) {
     (void)state;
     for (size_t length = 0; length <= LENGTH_MAX; length++) {
@@ -98,6 +129,7 @@ int main(void) {
         cmocka_unit_test(skips_names_to_the_first_other_byte),
         cmocka_unit_test(finds_quotes_and_backslashes),
         cmocka_unit_test(finds_the_first_of_several),
+        cmocka_unit_test(finds_short_numbers_from_their_end),
         cmocka_unit_test(compares_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
