@@ -17,8 +17,12 @@ static bool is_media_type(const char *content_type, const char *type) {
            (content_type[length] == '\0' || strchr("; \t", content_type[length]));
 }
 
+static bool is_open_metrics(const char *content_type) {
+    return is_media_type(content_type, "application/openmetrics-text");
+}
+
 bool page_is_exposition(const char *content_type) {
-    return is_media_type(content_type, "application/openmetrics-text") ||
+    return is_open_metrics(content_type) ||
            (is_media_type(content_type, "text/plain") && strcasestr(content_type, "version="));
 }
 
@@ -59,6 +63,16 @@ static const char *what_it_is(const char *content_type, const char *body, size_t
     return NULL;
 }
 
+/* Whether the last line that is not blank is "# EOF". */
+static bool has_eof(const char *body, size_t length) {
+    static const char eof[] = "# EOF";
+    size_t size = sizeof eof - 1;
+    while (length && body[length - 1] && strchr(" \t\n", body[length - 1]))
+        length--;
+    return length >= size && memcmp(body + length - size, eof, size) == 0 &&
+           (length == size || body[length - size - 1] == '\n');
+}
+
 struct error *page_check(const char *url, long status, const char *content_type, const char *body,
                          size_t length) {
     char text[QUOTE_MAX + 8];
@@ -72,6 +86,10 @@ struct error *page_check(const char *url, long status, const char *content_type,
                          "GET %s: expected a Prometheus exposition, got %s (%s); is "
                          "--engine-metrics-path right?",
                          url, what, text);
+    if (is_open_metrics(content_type) && !has_eof(body, length))
+        return error_new(ERROR_PROTOCOL, NULL,
+                         "GET %s: the OpenMetrics page was cut off, it does not end with \"# EOF\"",
+                         url);
     return NULL;
 }
 

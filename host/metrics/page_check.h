@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /* NULL for a page; ERROR_DENIED for a status other than 200, ERROR_INVALID for HTML, JSON or
- * protobuf. Errors name the URL. */
+ * protobuf, ERROR_PROTOCOL for OpenMetrics without its end. Errors name the URL. */
 struct error *page_check(const char *url, long status, const char *content_type, const char *body,
                          size_t length) __attribute__((warn_unused_result));
 

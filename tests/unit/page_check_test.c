@@ -45,6 +45,27 @@ static void takes_pages(void **state) {
     assert_null(page_check(URL, 200, "text/plain", NULL, 0));
 }
 
+/* A reply without a length ends where the connection does; only the page's own end tells. */
+static void open_metrics_without_its_end_was_cut_off(void **state) {
+    (void)state;
+    static const char type[] = "application/openmetrics-text; version=1.0.0";
+    static const char *const cut[] = {"", "a 1\n", "a 1\n# EO", "a 1 # EOF\n", "# EOF\na 1\n"};
+    static const char *const whole[] = {"# EOF", "a 1\n# EOF", "a 1\n# EOF\n\n", "a 1\n# EOF \n"};
+    enum error_kind kind;
+    for (size_t i = 0; i < COUNT(cut); i++) {
+        char *message = judge(200, type, cut[i], &kind);
+        assert_non_null(message);
+        assert_string_equal(message,
+                            "GET " URL ": the OpenMetrics page was cut off, it does not end "
+                            "with \"# EOF\"");
+        assert_int_equal(kind, ERROR_PROTOCOL);
+        memory_free(message);
+        assert_null(judge(200, "text/plain; version=0.0.4", cut[i], &kind));
+    }
+    for (size_t i = 0; i < COUNT(whole); i++)
+        assert_null(judge(200, type, whole[i], &kind));
+}
+
 static void says_what_came_instead(void **state) {
     (void)state;
     static const struct {
@@ -164,6 +185,7 @@ static void asks_for_no_protobuf(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_pages),
+        cmocka_unit_test(open_metrics_without_its_end_was_cut_off),
         cmocka_unit_test(says_what_came_instead),
         cmocka_unit_test(refuses_every_other_status),
         cmocka_unit_test(quotes_only_the_beginning),
