@@ -13,10 +13,6 @@
  * their own. */
 #define IDLE_HANDLES 8
 
-/* A first connection attempt is given up after this, so that one dead address of several leaves
- * time for the next. */
-#define CONNECT_TIMEOUT_MS 10000
-
 struct http_client {
     char *user_agent;
     char *ca_file;
@@ -147,7 +143,8 @@ static void set_options(struct http_client *client, CURL *handle, struct exchang
     curl_easy_setopt(handle, CURLOPT_USERAGENT, client->user_agent);
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    /* A slow resolver's thread is left behind when time is up; otherwise curl waits for it. */
+    curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, exchange);
@@ -182,10 +179,12 @@ static bool same_origin(const char *left, const char *right) {
 static struct error *perform(struct exchange *exchange, const struct http_request *request,
                              const char *url, int64_t deadline_ms, char *detail, long *status) {
     int64_t left = deadline_ms - clock_ms();
+    long timeout = (long)(left > 1 ? left : 1);
     *detail = '\0';
     exchange->body->length = exchange->start;
     curl_easy_setopt(exchange->handle, CURLOPT_URL, url);
-    curl_easy_setopt(exchange->handle, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+    curl_easy_setopt(exchange->handle, CURLOPT_TIMEOUT_MS, timeout);
+    curl_easy_setopt(exchange->handle, CURLOPT_CONNECTTIMEOUT_MS, timeout);
     CURLcode code = curl_easy_perform(exchange->handle);
     if (code != CURLE_OK)
         return describe(exchange, request, code, detail);
