@@ -153,8 +153,10 @@ static void set_options(struct http_client *client, CURL *handle, struct exchang
     curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, "identity");
     if (client->direct)
         curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
-    if (client->ca_file)
+    if (client->ca_file) {
         curl_easy_setopt(handle, CURLOPT_CAINFO, client->ca_file);
+        curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
+    }
 }
 
 /* Whether two absolute URLs have the same scheme, host and port. */
