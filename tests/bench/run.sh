@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the project promises, each against a yardstick in the same run, because machines are noisy.
 #
-#   tests/bench/run.sh              everything, in about six minutes; exit 1 when a bar is missed
+#   tests/bench/run.sh              everything, in about five minutes; exit 1 when a bar is missed
 #   tests/bench/run.sh --quick      a smoke test of some seconds: few and short rounds, no number fails it
 #   tests/bench/run.sh --json FILE  where the figures go as JSON (default build/bench.json)
 #
