@@ -64,12 +64,7 @@ static struct error *find_engine(const struct options *options, const struct gen
                                    "--engine");
     }
     *engine = generation_engine(generation, name);
-    if (*engine)
-        return NULL;
-    struct error *unknown = generation_unknown_engine(generation, name);
-    struct error *error = error_new(ERROR_INVALID, NULL, "%s", unknown->message);
-    error_free(unknown);
-    return error;
+    return *engine ? NULL : generation_unknown_engine(generation, name);
 }
 
 static struct error *run(const struct options *options, int *status) {

@@ -39,9 +39,7 @@ static struct error *explain(const struct options *options, const struct paths *
         generation_indent(engine->effective, &text);
         error = command_print(&text);
     } else {
-        struct error *unknown = generation_unknown_engine(generation, name);
-        error = error_new(ERROR_INVALID, NULL, "%s", unknown->message);
-        error_free(unknown);
+        error = generation_unknown_engine(generation, name);
     }
     buffer_free(&text);
     generation_unref(generation);

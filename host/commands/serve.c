@@ -1,6 +1,5 @@
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/url.h"
 #include "commands/command.h"
 #include "commands/signals.h"
@@ -109,8 +108,6 @@ static struct error *run(const struct options *options, int *status) {
         error = configure(options, &paths, &config, &url);
     if (!error)
         error = serve(&config, &signals);
-    if (error && error->kind == ERROR_NOT_FOUND && text_starts(error->message, "unknown engine"))
-        error->kind = ERROR_INVALID;
     memory_free(url);
     paths_free(&paths);
     return error;

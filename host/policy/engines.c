@@ -45,7 +45,7 @@ struct error *generation_unknown_engine(const struct generation *generation, con
     for (size_t i = 0; i < count; i++)
         buffer_format(&known, "%s%s", i ? ", " : "", names[i]);
     struct error *error =
-        error_new(ERROR_NOT_FOUND, NULL, "unknown engine '%s'; %s%s%sknown: %s", name,
+        error_new(ERROR_INVALID, NULL, "unknown engine '%s'; %s%s%sknown: %s", name,
                   nearest ? "did you mean '" : "", nearest ? nearest : "", nearest ? "'? " : "",
                   count ? buffer_text(&known) : "none, the rules hold no engine");
     buffer_free(&known);

@@ -25,7 +25,7 @@ struct sidecar_config {
 
 /*
  * Loads the rules and starts to serve. ERROR_POLICY for bad rules, whose problems are then lines in
- * problems; ERROR_NOT_FOUND for an unknown engine; the server's errors otherwise. The
+ * problems; ERROR_INVALID for an unknown engine; the server's errors otherwise. The
  * configuration's texts must outlive the sidecar.
  */
 struct error *sidecar_start(const struct sidecar_config *config, struct buffer *problems,

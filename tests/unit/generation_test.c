@@ -87,7 +87,7 @@ static void test_finds_engines_by_name_and_alias(void **state) {
 static void test_suggests_an_engine(void **state) {
     struct generation *generation = build_good(*state);
     struct error *error = generation_unknown_engine(generation, "alfa");
-    assert_int_equal(error->kind, ERROR_NOT_FOUND);
+    assert_int_equal(error->kind, ERROR_INVALID);
     assert_string_equal(error->message,
                         "unknown engine 'alfa'; did you mean 'alpha'? known: alpha, beta");
     error_free(error);
