@@ -34,7 +34,7 @@ extern const struct command version_command;
     {                                                                                              \
         .name = "rules", .value = "DIR", .type = OPTION_LIST, .environment = "KTHENA_RULES",       \
         .help = "directory of rule files, over the built-in ones (those can be moved with "        \
-                "KTHENA_RULES_DIR); repeatable, later ones win"                                    \
+                "KTHENA_RULES_DIR); later ones win"                                                \
     }
 #define OPTION_POD(is_required)                                                                    \
     {                                                                                              \

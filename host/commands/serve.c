@@ -62,6 +62,8 @@ static struct error *configure(const struct options *options, const struct paths
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     if (config->request_timeout_ms <= 0)
         return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
+    if (config->max_page_bytes == 0)
+        return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
     return NULL;
 }
 
@@ -127,7 +129,7 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_LIST,
      .environment = "KTHENA_HOST",
      .fallback = "0.0.0.0",
-     .help = "address to listen on: IPv4, IPv6, a name, or unix:/path; repeatable"},
+     .help = "address to listen on: IPv4, IPv6, a name, or unix:/path (never TLS)"},
     {.name = "port",
      .short_name = 'P',
      .value = "PORT",
@@ -157,7 +159,7 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_SECONDS,
      .environment = "REQUEST_TIMEOUT",
      .fallback = "30",
-     .help = "the whole time a request to the engine may take"},
+     .help = "the whole time a request to the engine may take; 500ms and 2m are understood too"},
     {.name = "max-page-bytes",
      .value = "SIZE",
      .type = OPTION_BYTES,
@@ -198,10 +200,12 @@ const struct command serve_command = {
              .summary = "run the sidecar (the default command)",
              .usage = "",
              .description =
-                 "Serves the engine's metrics under the standard names at /metrics, and /health, "
-                 "/ready, /v1/rules and /openapi.json. Rule files are watched: an edit is live "
-                 "within two seconds, a bad one leaves the last good rules in force. SIGHUP "
-                 "reloads, SIGTERM and SIGINT drain.",
+                 "Serves the engine's metrics under the standard names at /metrics, and "
+                 "/metrics/runtime, /health, /ready, /v1/rules and /openapi.json. Rule files are "
+                 "watched: an edit is live within two seconds, a bad one leaves the last good "
+                 "rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
+                 "In the variable of a repeatable option commas separate the values. "
+                 "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
              .examples = "kthena-runtime --engine vllm --pod p.ns --model m\n"
                          "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
                          "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
