@@ -28,8 +28,8 @@ static struct error *unknown_command(const char *name) {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         names[i] = commands[i]->spec.name;
     const char *nearest = text_nearest(name, names, COMMAND_COUNT);
-    return error_new(ERROR_INVALID, NULL, "unknown command '%s'%s%s%s; see '%s --help'", name,
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
+    return error_new(ERROR_INVALID, NULL, "unknown command '%s'; %s%s%ssee '%s --help'", name,
+                     nearest ? "did you mean '" : "", nearest ? nearest : "", nearest ? "'? " : "",
                      program);
 }
 
