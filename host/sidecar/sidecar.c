@@ -33,8 +33,14 @@ const struct engine *sidecar_engine(struct sidecar *sidecar, const struct genera
         engine = generation_detect(generation, page, length);
         memory_free(sidecar->detected);
         sidecar->detected = engine ? memory_string(engine->name) : NULL;
-        if (engine)
+        if (engine) {
             log_info("recognised the engine as %s", engine->name);
+            rulebook_require(sidecar->rulebook, engine->name);
+        } else if (length && !sidecar->puzzled) {
+            sidecar->puzzled = true;
+            log_warning("no rules recognise the engine by its page, which passes as it is; name it "
+                        "with --engine");
+        }
     }
     pthread_mutex_unlock(&sidecar->lock);
     return engine;

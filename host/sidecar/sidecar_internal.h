@@ -29,6 +29,7 @@ struct sidecar {
     bool stopping;
     bool probed;    /* the prober is about to return */
     char *detected; /* the engine `auto` has recognised, or NULL */
+    bool puzzled;   /* a page that `auto` did not recognise has been logged */
 };
 
 /* The engine whose rules apply, recognised from the page where it is `auto`; NULL while none is

@@ -29,12 +29,15 @@ describe("--engine auto", function()
     assert.equal(6, pages.value(scrape(page), "kthena:num_requests_waiting"))
   end)
 
-  it("passes a page that nobody knows through", function()
+  it("passes a page that nobody knows through, and says so once", function()
     local page = "node_load1 0.5\n"
     local body = scrape(page)
     assert.equal(page, body:sub(1, #page))
     assert.falsy(body:find("kthena:", 1, true))
     assert.equal(200, http.get(sidecar.url, "/v1/rules").status)
+    assert.equal(200, http.get(sidecar.url, "/metrics").status)
+    local _, warnings = sidecar:log():gsub("no rules recognise the engine", "")
+    assert.equal(1, warnings, sidecar:log())
   end)
 
   it("makes of each fixture what the engine it is named for makes of it", function()

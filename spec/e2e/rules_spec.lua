@@ -125,6 +125,18 @@ describe("rules", function()
     assert.truthy(sidecar:log():find("the engine in use is gone: unknown engine 'acme'", 1, true), sidecar:log())
   end)
 
+  it("of an engine recognised by its page cannot be taken away either", function()
+    local directory = files.temporary()
+    local path = rules.write(directory, "acme", rules.text("acme", "acme_queue"))
+    local sidecar = start(directory, "--engine", "auto")
+    assert.equal(1, waiting(sidecar))
+    files.remove(path)
+    wait.until_true("the failed reload to be counted", function()
+      return own(sidecar, "reload_failures_total") == 1
+    end, 5)
+    assert.equal(1, waiting(sidecar))
+  end)
+
   it("are read from a ConfigMap mount, whose link is swapped", function()
     local directory = files.temporary() .. "/mount"
     rules.mount(directory, "v1", { ["acme.lua"] = rules.text("acme", "acme_queue") })
