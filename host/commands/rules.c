@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/text.h"
 #include "commands/command.h"
 #include "policy/check.h"
 
@@ -46,6 +47,14 @@ static struct error *explain(const struct options *options, const struct paths *
     return error;
 }
 
+static struct error *unknown_action(const char *word) {
+    static const char *const actions[] = {"check", "explain"};
+    const char *nearest = text_nearest(word, actions, sizeof actions / sizeof *actions);
+    return error_new(ERROR_INVALID, NULL,
+                     "unknown action '%s'; %s%s%s'rules' knows check and explain", word,
+                     nearest ? "did you mean '" : "", nearest ? nearest : "", nearest ? "'? " : "");
+}
+
 static struct error *run(const struct options *options, int *status) {
     const char *const *words;
     size_t count = options_positional(options, &words);
@@ -61,8 +70,7 @@ static struct error *run(const struct options *options, int *status) {
         error = error_new(ERROR_INVALID, NULL,
                           "rules explain takes no directory; add one with --rules %s", words[1]);
     else
-        error = error_new(ERROR_INVALID, NULL,
-                          "unknown action '%s'; 'rules' knows check and explain", words[0]);
+        error = unknown_action(words[0]);
     paths_free(&paths);
     return error;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* How long requests in flight may take once a signal has come; the process is gone within 10 s. */
-#define DRAIN_MS 7500
+#define DRAIN_MS 6500
 
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {

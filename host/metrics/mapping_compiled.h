@@ -5,7 +5,7 @@
  * Every alternative has an index over the whole mapping, and so has every binding of a source
  * sample name to a part. The trie `samples` leads from a sample name to a name_use: the chain of
  * its bindings, or the family that is exposed already when the name is a standard one. The trie
- * `families` does the same for the names in HELP and TYPE lines.
+ * of `metas` does the same for the names in HELP and TYPE lines.
  */
 #ifndef KTHENA_METRICS_MAPPING_COMPILED_H
 #define KTHENA_METRICS_MAPPING_COMPILED_H

@@ -94,8 +94,9 @@ static void add_tcp(struct listeners *listeners, int fd, bool secure) {
     struct listener *listener = add(listeners, fd);
     listener->secure = secure;
     listener->text = memory_format("%s://%s", secure ? "https" : "http", text);
-    listener->port = ntohs(bound.any.sa_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                       : ((struct sockaddr_in *)&bound)->sin_port);
+    listener->port =
+        ntohs(bound.any.sa_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                              : ((struct sockaddr_in *)&bound)->sin_port);
     memory_free(text);
 }
 
