@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 engine_port=${ENGINE_PORT:-8000} port=${PORT:-9000}
 pids=()
-trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done; true' EXIT
+trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done' EXIT
 trap 'exit 0' INT TERM
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -17,8 +17,8 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 # wait_for URL PID: until the URL answers 200; fails when the process has gone.
 wait_for() {
   for _ in $(seq 200); do
-    if curl -sf -o /dev/null "$1"; then return 0; fi
-    kill -0 "$2" 2>/dev/null || return 1
+    kill -0 "$2" 2>/dev/null || return 1 # somebody else may answer at that port
+    if curl -sf -o /dev/null "$1"; then kill -0 "$2" 2>/dev/null; return; fi
     sleep 0.05
   done
   return 1

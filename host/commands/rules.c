@@ -16,10 +16,13 @@ static struct error *check(const struct options *options, const struct paths *pa
     struct buffer text = {0};
     size_t problems = 0, files = 0;
     rules_check(&sources, &text, &problems, &files);
-    if (problems == 0)
-        buffer_format(&text, "%zu rule file%s, no problems\n", files, files == 1 ? "" : "s");
-    else
+    if (problems || files == 0)
         *status = EXIT_FAILED;
+    if (files == 0 && problems == 0)
+        buffer_string(&text, "no rule file to check: a directory needs NAME.lua or "
+                             "engines/NAME.lua\n");
+    else if (problems == 0)
+        buffer_format(&text, "%zu rule file%s, no problems\n", files, files == 1 ? "" : "s");
     struct error *error = command_print(&text);
     buffer_free(&text);
     return error;
@@ -68,7 +71,9 @@ static struct error *run(const struct options *options, int *status) {
         error = explain(options, &paths);
     else if (strcmp(words[0], "explain") == 0)
         error = error_new(ERROR_INVALID, NULL,
-                          "rules explain takes no directory; add one with --rules %s", words[1]);
+                          "unexpected '%s'; name the engine with --engine, a directory of rules "
+                          "with --rules",
+                          words[1]);
     else
         error = unknown_action(words[0]);
     paths_free(&paths);

@@ -22,6 +22,11 @@ static struct error *join_url(const struct options *options, char **out) {
     if (error)
         return error_new(ERROR_INVALID, error, "flag '--engine-base-url'");
     url_free(&url);
+    if (strchr(base, '?'))
+        return error_new(ERROR_INVALID, NULL,
+                         "flag '--engine-base-url': '%s' has a query; give it with "
+                         "--engine-metrics-path",
+                         base);
     size_t length = strlen(base);
     while (length && base[length - 1] == '/')
         length--;

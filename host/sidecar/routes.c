@@ -30,6 +30,7 @@ static void get_ready(struct request *request, void *context) {
 static void get_metrics(struct request *request, void *context) {
     struct sidecar *sidecar = context;
     struct scrape *scrape = scraper_get(sidecar->scraper, request_header(request, "Accept"));
+    sidecar_note_scrape(sidecar, scrape);
     if (scrape->failure) {
         reply_error(request, 502, "Failed to fetch metrics from engine: %s", scrape->failure);
     } else {

@@ -87,6 +87,17 @@ static void collect_rules(void *context, struct metric_writer *writer) {
     writer_sample(writer, NULL, NULL, (double)counters.failed);
 }
 
+void sidecar_note_scrape(struct sidecar *sidecar, const struct scrape *scrape) {
+    pthread_mutex_lock(&sidecar->lock);
+    bool was_failing = sidecar->failing;
+    sidecar->failing = scrape->failure != NULL;
+    pthread_mutex_unlock(&sidecar->lock);
+    if (scrape->failure && !was_failing)
+        log_warning("no metrics from the engine: %s", scrape->failure);
+    else if (!scrape->failure && was_failing)
+        log_info("metrics from the engine again");
+}
+
 /* Scrapes until the engine has answered once, so that readiness does not depend on somebody else's
  * scrapes. */
 static void *probe(void *context) {
@@ -95,10 +106,10 @@ static void *probe(void *context) {
     pthread_mutex_lock(&sidecar->lock);
     while (!sidecar->stopping) {
         pthread_mutex_unlock(&sidecar->lock);
-        scrape_release(sidecar->scraper, scraper_get(sidecar->scraper, NULL));
+        struct scrape *scrape = scraper_get(sidecar->scraper, NULL);
+        sidecar_note_scrape(sidecar, scrape);
+        scrape_release(sidecar->scraper, scrape);
         bool answered = scraper_answered(sidecar->scraper, &why);
-        if (why)
-            log_debug("waiting for the engine: %s", why);
         memory_free(why);
         pthread_mutex_lock(&sidecar->lock);
         if (answered)

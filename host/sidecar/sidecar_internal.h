@@ -29,6 +29,7 @@ struct sidecar {
     bool stopping;
     bool probed;    /* the prober is about to return */
     char *detected; /* the engine `auto` has recognised, or NULL */
+    bool failing;   /* the last scrape brought no page, and that has been logged */
     bool puzzled;   /* a page that `auto` did not recognise has been logged */
 };
 
@@ -36,6 +37,9 @@ struct sidecar {
  * known. The result lives as long as the generation. */
 const struct engine *sidecar_engine(struct sidecar *sidecar, const struct generation *generation,
                                     const char *page, size_t length);
+
+/* Logs when scrapes begin to fail, and when they succeed again. */
+void sidecar_note_scrape(struct sidecar *sidecar, const struct scrape *scrape);
 
 /* Fills in the route table, with the sidecar as context. */
 extern const struct route sidecar_routes[];
