@@ -113,7 +113,8 @@ local function print_table(rows)
     local bar = row.bar_ratio and (">=%.2f"):format(row.bar_ratio) or row.bar_most and ("<=%d"):format(row.bar_most)
     io.write(form:format(row.what, row.size, row.clients > 0 and row.clients or "-",
       number(row.ours) .. " " .. row.unit,
-      row.yardstick and number(row.yardstick) .. " " .. row.yardstick_name or "-", number(row.ratio), bar or "-",
+      row.yardstick and number(row.yardstick) .. " " .. row.yardstick_name or "-",
+      row.ratio and ("%.3f"):format(row.ratio) or "-", bar or "-",
       row.verdict))
   end
 end
