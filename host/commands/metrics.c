@@ -126,7 +126,7 @@ const struct command metrics_command = {
                  "what the server would answer: the page untouched, then the standard families "
                  "the rules make of it. The inner loop of writing a rule file.",
              .examples =
-                 "curl -s localhost:8000/metrics | kthena-runtime metrics --engine vllm --only\n"
+                 "curl -s localhost:8000/metrics | kthena-runtime metrics --engine auto --only\n"
                  "kthena-runtime metrics --engine acme --rules ./my-rules --why page.prom",
              .options = metrics_options,
              .option_count = sizeof metrics_options / sizeof *metrics_options,

@@ -103,7 +103,7 @@ const struct command rules_command = {
                  "explain prints an engine's effective rules as JSON, with the file they came "
                  "from.",
              .examples = "kthena-runtime rules check ./my-rules\n"
-                         "kthena-runtime rules explain --engine vllm\n"
+                         "kthena-runtime rules explain --engine NAME\n"
                          "kthena-runtime rules explain --engine acme --rules ./my-rules",
              .options = rules_options,
              .option_count = sizeof rules_options / sizeof *rules_options,

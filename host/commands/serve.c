@@ -211,7 +211,7 @@ const struct command serve_command = {
                  "rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
                  "In the variable of a repeatable option commas separate the values. "
                  "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
-             .examples = "kthena-runtime --engine vllm --pod p.ns --model m\n"
+             .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"
                          "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
                          "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
              .options = serve_options,
