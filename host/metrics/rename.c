@@ -4,6 +4,9 @@
 #include "metrics/bytes.h"
 #include "metrics/rename_page.h"
 
+/* Room for the families of a small page, so that their buffer does not grow from nothing. */
+enum { FAMILIES_RESERVE = 16384 };
+
 /* The name of the line before, which most lines share with it. */
 struct last_name {
     const char *at;
@@ -221,6 +224,8 @@ static int choose(const struct page *page, const struct family *family) {
 static void write_families(const struct page *page, struct buffer *families,
                            struct rename_choice *choices) {
     const struct mapping *mapping = page->mapping;
+    if (page->record_count)
+        buffer_reserve(families, FAMILIES_RESERVE);
     for (size_t i = 0; i < mapping->family_count; i++) {
         const struct family *family = &mapping->families[i];
         struct rename_choice choice = {RENAME_ABSENT, 0};
@@ -237,12 +242,27 @@ static void write_families(const struct page *page, struct buffer *families,
     }
 }
 
+void rename_memory_free(struct rename_memory *memory) {
+    memory_free(memory->records);
+    *memory = (struct rename_memory){0};
+}
+
 void rename_page(const struct mapping *mapping, const char *text, size_t length,
                  struct buffer *families, struct rename_result *result,
                  struct rename_choice *choices) {
+    struct rename_memory memory = {0};
+    rename_page_in(&memory, mapping, text, length, families, result, choices);
+    rename_memory_free(&memory);
+}
+
+void rename_page_in(struct rename_memory *memory, const struct mapping *mapping, const char *text,
+                    size_t length, struct buffer *families, struct rename_result *result,
+                    struct rename_choice *choices) {
     *result = (struct rename_result){0};
     struct page page = {
         .mapping = mapping,
+        .records = memory->records,
+        .record_capacity = memory->capacity / sizeof *page.records,
         .chains = memory_alloc(mapping->alternative_count * sizeof *page.chains),
         .helps = memory_zero(mapping->metas.count, sizeof *page.helps),
         .exposed = memory_zero(mapping->family_count, sizeof *page.exposed),
@@ -252,7 +272,8 @@ void rename_page(const struct mapping *mapping, const char *text, size_t length,
     if (length)
         scan(&page, text, length, result);
     write_families(&page, families, choices);
-    memory_free(page.records);
+    memory->records = page.records;
+    memory->capacity = page.record_capacity * sizeof *page.records;
     memory_free(page.chains);
     memory_free(page.helps);
     memory_free(page.exposed);

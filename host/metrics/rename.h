@@ -33,6 +33,15 @@ struct rename_result {
     size_t body;       /* length of the page without that last line */
 };
 
+/* What renaming needs besides its output, kept from page to page by whoever renames many; all zero
+ * at first, released by rename_memory_free. One page at a time. */
+struct rename_memory {
+    void *records;
+    size_t capacity; /* in bytes */
+};
+
+void rename_memory_free(struct rename_memory *memory);
+
 /*
  * Renames a page: appends the standard families to `families` and fills result. The page stays the
  * caller's. With choices, an array of mapping_family_count() elements, it also says what was taken
@@ -44,5 +53,10 @@ struct rename_result {
 void rename_page(const struct mapping *mapping, const char *page, size_t length,
                  struct buffer *families, struct rename_result *result,
                  struct rename_choice *choices);
+
+/* The same with memory that was used before and will be used again. */
+void rename_page_in(struct rename_memory *memory, const struct mapping *mapping, const char *page,
+                    size_t length, struct buffer *families, struct rename_result *result,
+                    struct rename_choice *choices);
 
 #endif

@@ -43,13 +43,21 @@ struct shared_scrape {
     struct buffer gzip;
 };
 
+/* Memory that a scrape works in and leaves to the next: mapping it anew for every large page would
+ * cost more than renaming. */
+struct workspace {
+    struct buffer families;
+    struct rename_memory memory;
+};
+
 struct scraper {
     struct scraper_config config;
     char *url;
     pthread_mutex_t lock;
     pthread_cond_t finished;
     struct shared_scrape *in_flight;
-    struct buffer spare; /* memory of the last released page */
+    struct buffer spare;        /* memory of the last released page */
+    struct workspace workspace; /* of the last scrape; all zero while one uses it */
     bool answered;
     char *last_failure;
     struct histogram durations;
@@ -75,12 +83,18 @@ struct scraper *scraper_new(const struct scraper_config *config) {
     return scraper;
 }
 
+static void free_workspace(struct workspace *workspace) {
+    buffer_free(&workspace->families);
+    rename_memory_free(&workspace->memory);
+}
+
 void scraper_free(struct scraper *scraper) {
     if (!scraper)
         return;
     pthread_mutex_destroy(&scraper->lock);
     pthread_cond_destroy(&scraper->finished);
     buffer_free(&scraper->spare);
+    free_workspace(&scraper->workspace);
     memory_free(scraper->last_failure);
     memory_free(scraper->url);
     memory_free(scraper);
@@ -104,21 +118,43 @@ static void shared_free(struct shared_scrape *shared) {
     memory_free(shared);
 }
 
+static struct workspace take_workspace(struct scraper *scraper) {
+    pthread_mutex_lock(&scraper->lock);
+    struct workspace workspace = scraper->workspace;
+    scraper->workspace = (struct workspace){0};
+    pthread_mutex_unlock(&scraper->lock);
+    buffer_clear(&workspace.families);
+    return workspace;
+}
+
+/* Leaves the workspace to the next scrape, unless it is large or another has left one already. */
+static void leave_workspace(struct scraper *scraper, struct workspace *workspace) {
+    bool keep = workspace->families.capacity + workspace->memory.capacity <= SPARE_MAX;
+    pthread_mutex_lock(&scraper->lock);
+    keep = keep && !scraper->workspace.families.data && !scraper->workspace.memory.records;
+    if (keep)
+        scraper->workspace = *workspace;
+    pthread_mutex_unlock(&scraper->lock);
+    if (!keep)
+        free_workspace(workspace);
+}
+
 static void finish_body(struct scraper *scraper, struct fetched_page *page) {
-    struct buffer *body = &page->body, families = {0};
+    struct buffer *body = &page->body;
     struct rename_result result = {.body = body->length};
     struct mapping *mapping =
         scraper->config.choose(scraper->config.context, body->data, body->length);
-    rename_page(mapping ? mapping : mapping_empty(), body->data, body->length, &families, &result,
-                NULL);
+    struct workspace workspace = take_workspace(scraper);
+    rename_page_in(&workspace.memory, mapping ? mapping : mapping_empty(), body->data, body->length,
+                   &workspace.families, &result, NULL);
     mapping_unref(mapping);
     atomic_store(&scraper->page_bytes, body->length);
     atomic_store(&scraper->unparsed, result.unparsed);
     body->length = result.body;
     if (body->length && body->data[body->length - 1] != '\n')
         buffer_byte(body, '\n');
-    buffer_append(body, families.data, families.length);
-    buffer_free(&families);
+    buffer_append(body, workspace.families.data, workspace.families.length);
+    leave_workspace(scraper, &workspace);
     own_metrics_write(scraper->config.own, result.open_metrics, body);
     if (result.open_metrics)
         buffer_string(body, "# EOF\n");
