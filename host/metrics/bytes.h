@@ -29,12 +29,11 @@ static inline bool bytes_same_block(const char *a, const char *b) {
     return _mm_movemask_epi8(_mm_cmpeq_epi8(bytes_load(a), bytes_load(b))) == 0xffff;
 }
 
-/* One bit for each of sixteen bytes: [a-zA-Z0-9_], and ':' when the span of digits is 10, as ':'
- * follows '9'. */
-static inline unsigned bytes_name_mask(const char *at, char digit_span) {
+/* One bit for each of sixteen bytes: [a-zA-Z0-9_:]. */
+static inline unsigned bytes_name_mask(const char *at) {
     __m128i block = bytes_load(at);
     __m128i letters = bytes_range(_mm_or_si128(block, _mm_set1_epi8(0x20)), 'a', 25);
-    __m128i digits = bytes_range(block, '0', digit_span);
+    __m128i digits = bytes_range(block, '0', 10); /* ':' follows '9' */
     __m128i under = _mm_cmpeq_epi8(block, _mm_set1_epi8('_'));
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, digits), under));
 }
@@ -46,33 +45,24 @@ static inline unsigned bytes_quote_mask(const char *at) {
 }
 #endif
 
-static inline bool bytes_in_name(char byte, char digit_span) {
+static inline bool bytes_in_name(char byte) {
     unsigned char letter = (unsigned char)((byte | 0x20) - 'a');
     unsigned char digit = (unsigned char)(byte - '0');
-    return letter <= 25 || digit <= (unsigned char)digit_span || byte == '_';
-}
-
-static inline const char *bytes_skip_letters(const char *at, const char *end, char digit_span) {
-#ifdef __SSE2__
-    for (; end - at >= 16; at += 16) {
-        unsigned others = bytes_name_mask(at, digit_span) ^ 0xffffu;
-        if (others)
-            return at + __builtin_ctz(others);
-    }
-#endif
-    while (at < end && bytes_in_name(*at, digit_span))
-        at++;
-    return at;
+    return letter <= 25 || digit <= 10 || byte == '_';
 }
 
 /* The first byte at or behind `at` that cannot be in a metric name, [a-zA-Z0-9_:], or end. */
 static inline const char *bytes_skip_name(const char *at, const char *end) {
-    return bytes_skip_letters(at, end, 10);
-}
-
-/* The first byte at or behind `at` that cannot be in a label name, [a-zA-Z0-9_], or end. */
-static inline const char *bytes_skip_label(const char *at, const char *end) {
-    return bytes_skip_letters(at, end, 9);
+#ifdef __SSE2__
+    for (; end - at >= 16; at += 16) {
+        unsigned others = bytes_name_mask(at) ^ 0xffffu;
+        if (others)
+            return at + __builtin_ctz(others);
+    }
+#endif
+    while (at < end && bytes_in_name(*at))
+        at++;
+    return at;
 }
 
 /* The first quote or backslash at or behind `at`, or end. */
