@@ -14,13 +14,14 @@ deps_dir=${KTHENA_DEPS_DIR:-/usr/local/lib/kthena-deps}
 keyring=/usr/share/keyrings/debian-keyring.gpg
 
 build_packages=(
-  ca-certificates cmake debian-keyring dpkg-dev g++ gcc git gpgv libc6-dev libdeflate-dev libluajit-5.1-dev
-  libssl-dev libzstd-dev lua-cjson-dev make ninja-build pkg-config zlib1g-dev
+  ca-certificates cmake debian-keyring dpkg-dev g++ gcc git gpgv libc6-dev libcjson-dev libdeflate-dev libexpat1-dev
+  libluajit-5.1-dev libssl-dev libxxhash-dev libzstd-dev lua-cjson-dev make ninja-build pkg-config zlib1g-dev
 )
 test_packages=(
-  clang-14 clang-format-14 clang-tidy-14 curl iproute2 libcivetweb-dev libclang-rt-14-dev libcmocka-dev
-  libcurl4-openssl-dev libfuzzer-14-dev lua-busted lua-check lua-posix lua-socket luajit netcat-openbsd nginx-light
-  openssl procps prometheus python3 python3-prometheus-client wrk
+  awscli clang-14 clang-format-14 clang-tidy-14 curl iproute2 libcivetweb-dev libclang-rt-14-dev libcmocka-dev
+  libcurl4-openssl-dev libfuzzer-14-dev lua-busted lua-check lua-posix lua-socket luajit memcached netcat-openbsd
+  nginx-light openssl procps prometheus python3 python3-prometheus-client rsync strace swift-account swift-container
+  swift-object swift-proxy wrk
 )
 
 civetweb_recipe=(
@@ -35,6 +36,7 @@ curl_recipe=(
   -DCURL_ZLIB=ON -DCURL_ZSTD=ON -DCURL_BROTLI=OFF -DUSE_NGHTTP2=OFF -DUSE_LIBIDN2=OFF -DCURL_USE_LIBPSL=OFF
   -DCURL_USE_LIBSSH2=OFF -DCURL_USE_GSSAPI=OFF -DCURL_CA_PATH=/etc/ssl/certs
   -DCURL_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
+  -DCMAKE_C_FLAGS=-DCURL_MAX_WRITE_SIZE=524288 # a download's receive buffer is written to its file in one piece
 )
 
 say() { printf 'deps: %s\n' "$*" >&2; }

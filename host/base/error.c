@@ -56,6 +56,37 @@ char *error_text(const struct error *error) {
     return text;
 }
 
+static const char *const kind_names[] = {
+    [ERROR_INVALID] = "invalid",
+    [ERROR_NOT_FOUND] = "not_found",
+    [ERROR_EXISTS] = "exists",
+    [ERROR_DENIED] = "denied",
+    [ERROR_UNAUTHORIZED] = "unauthorized",
+    [ERROR_IO] = "io",
+    [ERROR_UNREACHABLE] = "unreachable",
+    [ERROR_TIMEOUT] = "timeout",
+    [ERROR_PROTOCOL] = "protocol",
+    [ERROR_LIMIT] = "limit",
+    [ERROR_SPACE] = "space",
+    [ERROR_OVERLOAD] = "overload",
+    [ERROR_CANCELLED] = "cancelled",
+    [ERROR_POLICY] = "policy",
+};
+
+const char *error_kind_name(enum error_kind kind) {
+    return kind_names[kind];
+}
+
+bool error_kind_parse(const char *word, enum error_kind *kind) {
+    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) {
+        if (strcmp(kind_names[i], word) == 0) {
+            *kind = (enum error_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void error_free(struct error *error) {
     while (error) {
         struct error *cause = error->cause;

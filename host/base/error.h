@@ -9,18 +9,23 @@
 #ifndef KTHENA_BASE_ERROR_H
 #define KTHENA_BASE_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum error_kind {
-    ERROR_INVALID,     /* input that is malformed or out of range */
-    ERROR_NOT_FOUND,   /* the thing named does not exist */
-    ERROR_EXISTS,      /* the thing is there already, or is taken by another */
-    ERROR_DENIED,      /* permission or credentials were refused */
-    ERROR_IO,          /* a file, socket or system call failed */
-    ERROR_UNREACHABLE, /* no connection to a peer */
-    ERROR_TIMEOUT,     /* the time allowed is over */
-    ERROR_PROTOCOL, /* a peer said something that is not the protocol, or refused with a status */
-    ERROR_LIMIT,    /* a bound on size, memory or count was reached */
+    ERROR_INVALID,      /* input that is malformed or out of range */
+    ERROR_NOT_FOUND,    /* the thing named does not exist */
+    ERROR_EXISTS,       /* the thing is there already, or is taken by another */
+    ERROR_DENIED,       /* permission was refused to whoever asked */
+    ERROR_UNAUTHORIZED, /* credentials are missing or wrong */
+    ERROR_IO,           /* a file, socket or system call failed */
+    ERROR_UNREACHABLE,  /* no connection to a peer */
+    ERROR_TIMEOUT,      /* the time allowed is over */
+    ERROR_PROTOCOL,  /* a peer said something that is not the protocol, or refused with a status */
+    ERROR_LIMIT,     /* a bound on size, memory or count was reached */
+    ERROR_SPACE,     /* a file system or quota is full */
+    ERROR_OVERLOAD,  /* too much to do already; later it may work */
+    ERROR_CANCELLED, /* somebody asked to stop */
     ERROR_POLICY, /* a rule failed: its own error, or a result that is not what its hook promises */
 };
 
@@ -40,6 +45,11 @@ struct error *error_errno(enum error_kind kind, const char *format, ...)
 
 /* The whole sentence, "message: cause: cause of the cause". The caller frees it. */
 char *error_text(const struct error *error);
+
+/* The kind as a word for records and for rules ("not_found", "unreachable"...), and back; false,
+ * and nothing stored, for any other word. */
+const char *error_kind_name(enum error_kind kind);
+bool error_kind_parse(const char *word, enum error_kind *kind);
 
 /* Frees an error and its causes. NULL is fine. */
 void error_free(struct error *error);
