@@ -62,7 +62,7 @@ static struct error *fetch_page(void *context, const char *accept, struct fetche
                                    .timeout_ms = sidecar->config.request_timeout_ms,
                                    .body_limit = sidecar->config.max_page_bytes};
     struct http_reply reply = {.body = page->body};
-    struct error *error = http_get(sidecar->client, &request, &reply);
+    struct error *error = http_exchange(sidecar->client, &request, &reply);
     page->status = reply.status;
     page->content_type = reply.content_type;
     page->body = reply.body;
@@ -136,10 +136,10 @@ static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems
 }
 
 static void make_scraper(struct sidecar *sidecar) {
-    struct http_client_config client = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
+    struct network network = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
                                         .ca_file = sidecar->config.ca_file,
                                         .direct = true};
-    sidecar->client = http_client_new(&client);
+    sidecar->client = http_client_new(&network);
     sidecar->own = own_metrics_new(KTHENA_VERSION);
     struct scraper_config scraper = {.url = sidecar->config.metrics_url,
                                      .fetch = fetch_page,

@@ -37,7 +37,7 @@ static void curl_start(void) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-struct http_client *http_client_new(const struct http_client_config *config) {
+struct http_client *http_client_new(const struct network *config) {
     struct http_client *client = memory_zero(1, sizeof *client);
     client->user_agent = memory_string(config->user_agent);
     client->ca_file = config->ca_file ? memory_string(config->ca_file) : NULL;
@@ -220,7 +220,7 @@ static struct error *follow(struct exchange *exchange, const struct http_request
     return error;
 }
 
-struct error *http_get(struct http_client *client, const struct http_request *request,
+struct error *http_exchange(struct http_client *client, const struct http_request *request,
                        struct http_reply *reply) {
     char detail[CURL_ERROR_SIZE] = "";
     CURL *handle = take_handle(client);
@@ -249,6 +249,7 @@ struct error *http_get(struct http_client *client, const struct http_request *re
 
 void http_reply_free(struct http_reply *reply) {
     memory_free(reply->content_type);
+    buffer_free(&reply->headers);
     buffer_free(&reply->body);
     *reply = (struct http_reply){0};
 }

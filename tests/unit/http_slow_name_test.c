@@ -30,7 +30,7 @@ static void a_slow_name_server_does_not_outlast_the_timeout(void **state) {
                                    .timeout_ms = 200,
                                    .body_limit = 1000}};
     int64_t start = clock_ms();
-    page.error = http_get(page.client, &page.request, &page.reply);
+    page.error = http_exchange(page.client, &page.request, &page.reply);
     int64_t took = clock_ms() - start;
     assert_non_null(page.error);
     assert_string_equal(page.error->message, "GET http://engine.example:8000/metrics: no complete "

@@ -22,7 +22,7 @@ struct get {
 
 static inline struct http_client *make_client(void) {
     return http_client_new(
-        &(struct http_client_config){.user_agent = "kthena-test/1", .direct = true});
+        &(struct network){.user_agent = "kthena-test/1", .direct = true});
 }
 
 /* Gets a path from a port; the defaults can be changed in request before. */
@@ -33,7 +33,7 @@ static inline void get(struct get *get, int port, const char *path) {
         get->request.timeout_ms = 10000;
     if (!get->request.body_limit)
         get->request.body_limit = 1000;
-    get->error = http_get(get->client, &get->request, &get->reply);
+    get->error = http_exchange(get->client, &get->request, &get->reply);
     memory_free(url);
 }
 
