@@ -14,6 +14,7 @@
 
 #include "metrics/mapping.h"
 #include "policy/files.h"
+#include "policy/workflow.h"
 
 #include <stdint.h>
 
@@ -84,6 +85,18 @@ struct error *generation_unknown_engine(const struct generation *generation, con
 /* Every name and alias, sorted. The caller frees the array with memory_free, not the names, which
  * live as long as the generation. */
 size_t generation_engine_names(const struct generation *generation, const char ***names);
+
+/* The sources and the workflows by name, in the same way. */
+size_t generation_source_count(const struct generation *generation);
+const struct source *generation_source_at(const struct generation *generation, size_t index);
+size_t generation_workflow_count(const struct generation *generation);
+const struct workflow *generation_workflow_at(const struct generation *generation, size_t index);
+
+/* The source that resolves a URI: that of its scheme ("acme://..."), or of the empty scheme for a
+ * text without "://". ERROR_INVALID lists the known ones with their help and says what was meant
+ * most likely. */
+struct error *generation_source_of(const struct generation *generation, const char *uri,
+                                   const struct source **out) __attribute__((warn_unused_result));
 
 /* The engine with the most lines of the page that begin with one of its detect strings; of several
  * the first by name; NULL when no line does. */
