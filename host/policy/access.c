@@ -143,14 +143,14 @@ struct error *access_directory(const struct access *access, const char *director
                                char **resolved) {
     char *path = NULL;
     struct error *error = resolve_directory(directory, &path);
-    if (!error)
-        error = access->root_count ? check_roots(access, path) : check_system(path);
-    if (error) {
-        memory_free(path);
+    if (error)
         return error;
-    }
-    *resolved = path;
-    return NULL;
+    error = access->root_count ? check_roots(access, path) : check_system(path);
+    if (error)
+        memory_free(path);
+    else
+        *resolved = path;
+    return error;
 }
 
 /* '*' matches anything, '?' one byte. */
