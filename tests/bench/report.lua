@@ -43,7 +43,8 @@ local function value(choose)
   end
 end
 
--- In the order of the table. rows: what a group of rounds comes to; least: bar of the ratio, or one for each size; most: bar of the figure.
+-- In the order of the table. rows: what a group of rounds comes to; least: bar of the ratio, or one for each size;
+-- most: bar of the figure.
 local kinds = {
   { what = "kernel", title = "rename kernel / newline scan", unit = "GB/s", least = 0.25, make = function(rounds)
     local round = rounds[1]

@@ -1,5 +1,5 @@
--- The benchmarks' source: listed://HOST:PORT/LIST, a text with a line "SHA256 SIZE PATH" for each file, which lies beside
--- the list. Every file is verified, as one from a hub is.
+-- The benchmarks' source: listed://HOST:PORT/LIST, a text with a line "SHA256 SIZE PATH" for each file, which lies
+-- beside the list. Every file is verified, as one from a hub is.
 return {
   api = 1,
   source = "listed",
