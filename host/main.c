@@ -1,6 +1,7 @@
 /* Finds the command that was asked for, parses its options, runs it, and reports its error. */
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "commands/command.h"
 
@@ -10,9 +11,12 @@
 
 static const char *const program = "kthena-runtime";
 
+/* Under this name, which the reference's downloader has, the binary is `download` alone. */
+static const char *const downloader = "kthena-downloader";
+
 static const struct command *const commands[] = {
-    &serve_command, &metrics_command,     &rules_command,
-    &test_command,  &demo_engine_command, &version_command,
+    &serve_command, &download_command, &verify_command,      &metrics_command,
+    &rules_command, &test_command,     &demo_engine_command, &version_command,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -86,18 +90,30 @@ static struct error *dispatch(int count, char **arguments, int *status) {
     return run_command(command, count - 1, arguments + 1, status);
 }
 
+static bool is_downloader(const char *path) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return path && strcmp(slash ? slash + 1 : path, downloader) == 0;
+}
+
 int main(int argc, char **argv) {
     /* Few arenas keep the memory of many short-lived worker threads together; a fixed threshold
      * gives large pages back to the system instead of keeping them in the heap. */
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     int status = EXIT_OK;
-    struct error *error = dispatch(argc - 1, argv + 1, &status);
+    struct error *error = argc > 0 && is_downloader(argv[0])
+                              ? run_command(&download_command, argc - 1, argv + 1, &status)
+                              : dispatch(argc - 1, argv + 1, &status);
     if (error) {
         char *text = error_text(error);
-        fprintf(stderr, "%s: %s\n", program, text);
+        struct buffer line = {0};
+        buffer_format(&line, "%s: %s\n", program, text);
+        redact(&line, 0);
+        fwrite(line.data, 1, line.length, stderr);
+        buffer_free(&line);
         memory_free(text);
-        status = error->kind == ERROR_INVALID ? EXIT_MISUSE : EXIT_FAILED;
+        if (status == EXIT_OK)
+            status = error->kind == ERROR_INVALID ? EXIT_MISUSE : EXIT_FAILED;
         error_free(error);
     }
     return status;

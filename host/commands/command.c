@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct rule_sources command_rule_sources(const struct options *options, const struct paths *paths) {
@@ -31,6 +32,28 @@ struct error *command_load_rules(const struct options *options, const struct pat
     }
     problems_free(&problems);
     return error;
+}
+
+void command_configure_log(const struct options *options) {
+    enum log_level level = LOG_INFO;
+    enum log_format format = LOG_TEXT;
+    log_level_parse(options_string(options, "log-level"), &level);
+    log_format_parse(options_string(options, "log-format"), &format);
+    log_configure(level, format, STDERR_FILENO);
+}
+
+void command_network(const struct options *options, struct network *out) {
+    static const char *const variables[] = {"SSL_CERT_FILE", "AWS_CA_BUNDLE"};
+    *out = (struct network){.user_agent = "kthena-runtime/" KTHENA_VERSION,
+                            .ca_file = options_string(options, "ca-file"),
+                            .insecure = options_flag(options, "insecure")};
+    for (size_t i = 0; !out->ca_file && i < sizeof variables / sizeof *variables; i++) {
+        const char *file = getenv(variables[i]);
+        out->ca_file = file && *file ? file : NULL;
+    }
+    if (out->insecure)
+        log_warning("--insecure: the certificates of download sources are not checked; anybody on "
+                    "the way may change what arrives");
 }
 
 struct error *command_print(const struct buffer *text) {

@@ -8,12 +8,14 @@
 #define KTHENA_COMMANDS_COMMAND_H
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/options.h"
 #include "policy/generation.h"
 #include "policy/paths.h"
+#include "transfer/network.h"
 
 /* Exit statuses of every command. */
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_MISUSE = 2 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_MISUSE = 2, EXIT_INTERRUPTED = 130 };
 
 struct command {
     struct command_spec spec;
@@ -23,6 +25,8 @@ struct command {
 };
 
 extern const struct command serve_command;
+extern const struct command download_command;
+extern const struct command verify_command;
 extern const struct command metrics_command;
 extern const struct command rules_command;
 extern const struct command test_command;
@@ -48,6 +52,37 @@ extern const struct command version_command;
         .environment = "KTHENA_MODEL", .required = (is_required),                                  \
         .help = "the model the engine serves; $model in rules"                                     \
     }
+
+#define OPTION_CA_FILE                                                                             \
+    {                                                                                              \
+        .name = "ca-file", .value = "FILE", .type = OPTION_STRING,                                 \
+        .environment = "KTHENA_CA_FILE",                                                           \
+        .help = "trust these authorities (PEM) instead of the system's when downloading; "         \
+                "SSL_CERT_FILE and AWS_CA_BUNDLE are understood too"                               \
+    }
+#define OPTION_INSECURE                                                                            \
+    {                                                                                              \
+        .name = "insecure", .type = OPTION_FLAG, .environment = "KTHENA_INSECURE",                 \
+        .help = "do not check the certificates of download sources"                                \
+    }
+#define OPTION_LOG_LEVEL                                                                           \
+    {                                                                                              \
+        .name = "log-level", .type = OPTION_CHOICE, .environment = "KTHENA_LOG_LEVEL",             \
+        .fallback = "info", .choices = LOG_LEVEL_CHOICES, .help = "least level that is logged"     \
+    }
+#define OPTION_LOG_FORMAT                                                                          \
+    {                                                                                              \
+        .name = "log-format", .type = OPTION_CHOICE, .environment = "KTHENA_LOG_FORMAT",           \
+        .fallback = "text", .choices = LOG_FORMAT_CHOICES,                                         \
+        .help = "log lines for people or for machines"                                             \
+    }
+enum { COMMAND_WORKERS_MAX = 256 }; /* of --max-workers */
+
+/* Sets the log up as --log-level and --log-format say. */
+void command_configure_log(const struct options *options);
+
+/* The network of downloads by --ca-file, --insecure and the environment; warns of --insecure. */
+void command_network(const struct options *options, struct network *out);
 
 /* Where rules come from according to --rules, --pod and --model. paths must be found, and outlive
  * the result. */

@@ -72,14 +72,6 @@ static struct error *configure(const struct options *options, const struct paths
     return NULL;
 }
 
-static void configure_log(const struct options *options) {
-    enum log_level level = LOG_INFO;
-    enum log_format format = LOG_TEXT;
-    log_level_parse(options_string(options, "log-level"), &level);
-    log_format_parse(options_string(options, "log-format"), &format);
-    log_configure(level, format, STDERR_FILENO);
-}
-
 /* Serves until a signal asks to stop; SIGHUP reloads the rules. */
 static struct error *serve(const struct sidecar_config *config, struct signals *signals) {
     struct sidecar *sidecar = NULL;
@@ -104,7 +96,7 @@ static struct error *serve(const struct sidecar_config *config, struct signals *
 
 static struct error *run(const struct options *options, int *status) {
     (void)status;
-    configure_log(options);
+    command_configure_log(options);
     struct signals signals;
     signals_block(&signals);
     struct paths paths = {0};
@@ -186,18 +178,8 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_STRING,
      .environment = "KTHENA_TLS_KEY",
      .help = "the certificate's private key (PEM)"},
-    {.name = "log-level",
-     .type = OPTION_CHOICE,
-     .environment = "KTHENA_LOG_LEVEL",
-     .fallback = "info",
-     .choices = LOG_LEVEL_CHOICES,
-     .help = "least level that is logged"},
-    {.name = "log-format",
-     .type = OPTION_CHOICE,
-     .environment = "KTHENA_LOG_FORMAT",
-     .fallback = "text",
-     .choices = LOG_FORMAT_CHOICES,
-     .help = "log lines for people or for machines"},
+    OPTION_LOG_LEVEL,
+    OPTION_LOG_FORMAT,
 };
 
 const struct command serve_command = {

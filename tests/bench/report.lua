@@ -43,7 +43,8 @@ local function value(choose)
   end
 end
 
--- In the order of the table. rows: what a group of rounds comes to; least: bar of the ratio; most: bar of the figure.
+-- In the order of the table. rows: what a group of rounds comes to; least: bar of the ratio, or one for each size;
+-- most: bar of the figure.
 local kinds = {
   { what = "kernel", title = "rename kernel / newline scan", unit = "GB/s", least = 0.25, make = function(rounds)
     local round = rounds[1]
@@ -58,6 +59,23 @@ local kinds = {
   { what = "idle", title = "resident, idle", unit = "MB", most = 12, make = value(median) },
   { what = "peak", title = "resident, highest while scraped", unit = "MB", most = 64, make = value(median) },
   { what = "start", title = "exec to 200 on /health, median", unit = "ms", most = 20, make = value(median) },
+  { what = "download", title = "download, verified / curl --parallel", unit = "MB/s", least = 1.0,
+    make = function(rounds)
+      return compare(rounds, { "curl" })
+    end },
+  { what = "download", title = "download, verified / aws s3 sync", unit = "MB/s",
+    least = { mixed = 2.2, small = 3 }, make = function(rounds)
+      return compare(rounds, { "aws" })
+    end },
+  { what = "download_peak", title = "resident, highest while downloading", unit = "MB", most = 32,
+    make = value(median) },
+  { what = "no_op", title = "download of what is there already", unit = "ms", most = 50, make = value(median) },
+  { what = "copy", title = "copy from a volume / cp -r", unit = "MB/s", least = 0.9, make = function(rounds)
+    return compare(rounds, { "cp" })
+  end },
+  { what = "copy", title = "copy from a volume / rsync -a", unit = "MB/s", least = 2, make = function(rounds)
+    return compare(rounds, { "rsync" })
+  end },
   { what = "start", title = "exec to 200 on /health, slowest", unit = "ms", make = value(function(values)
     return math.max(unpack(values))
   end) },
@@ -79,11 +97,11 @@ local function groups(rounds, what)
   return list
 end
 
-local function judge(kind, row)
-  if kind.least then
-    return row.ratio >= kind.least and "ok" or "MISSED"
-  elseif kind.most then
-    return row.ours <= kind.most and "ok" or "MISSED"
+local function judge(row)
+  if row.bar_ratio then
+    return row.ratio >= row.bar_ratio and "ok" or "MISSED"
+  elseif row.bar_most then
+    return row.ours <= row.bar_most and "ok" or "MISSED"
   end
   return "-"
 end
@@ -94,8 +112,9 @@ local function make_rows(rounds)
     for _, group in ipairs(groups(rounds, kind.what)) do
       local row = kind.make(group)
       row.what, row.size, row.clients, row.unit = kind.title, group[1].size, group[1].clients, kind.unit
-      row.bar_ratio, row.bar_most, row.rounds = kind.least, kind.most, group
-      row.verdict = judge(kind, row)
+      row.bar_ratio = type(kind.least) == "table" and kind.least[row.size] or kind.least
+      row.bar_most, row.rounds = kind.most, group
+      row.verdict = judge(row)
       rows[#rows + 1] = row
     end
   end
@@ -107,7 +126,7 @@ local function number(figure)
 end
 
 local function print_table(rows)
-  local form = "%-32s %-6s %7s %15s %21s %6s %7s  %s\n"
+  local form = "%-36s %-6s %7s %15s %21s %6s %7s  %s\n"
   io.write(form:format("what", "size", "clients", "ours", "yardstick", "ratio", "bar", "verdict"))
   for _, row in ipairs(rows) do
     local bar = row.bar_ratio and (">=%.2f"):format(row.bar_ratio) or row.bar_most and ("<=%d"):format(row.bar_most)

@@ -244,4 +244,6 @@ say "memory"; bench_memory
 say "rename kernel"; bench_kernel
 say "one more engine file"; bench_rules
 say "GET /metrics"; bench_scrapes
+say "downloads"
+if $quick; then tests/bench/downloads.sh "$work/rounds" "$bin" --quick; else tests/bench/downloads.sh "$work/rounds" "$bin"; fi
 luajit tests/bench/report.lua "$work/rounds" "$json" "$quick" "$load"
