@@ -3,7 +3,7 @@
  * Its values stay on this side, because some are secrets and only the rule knows which.
  *
  *   open(json, a text or a secret)    a handle; or nil, a message and a kind
- *   config:has(key)                   whether there is a value, null being none
+ *   config:has(key)                   whether there is a value; null and "" are none
  *   config:text(key)                  the value as a text; or nil, a message and a kind
  *   config:secret(key)                the same as a secret
  *
@@ -43,7 +43,8 @@ static int collect(lua_State *lua) {
 static const cJSON *find(lua_State *lua) {
     const struct config *config = luaL_checkudata(lua, 1, CONFIG);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(config->root, api_text(lua, 2));
-    return item && !cJSON_IsNull(item) ? item : NULL;
+    bool is_empty = cJSON_IsNull(item) || (cJSON_IsString(item) && !*item->valuestring);
+    return is_empty ? NULL : item;
 }
 
 static int has(lua_State *lua) {

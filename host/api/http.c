@@ -159,17 +159,9 @@ static int collect(lua_State *lua) {
 
 static int new_request(lua_State *lua) {
     static const luaL_Reg methods[] = {
-        {"header", header},
-        {"accept", accept},
-        {"body", body},
-        {"signer", signer},
-        {"follow", follow},
-        {"attempts", attempts},
-        {"timeout", timeout},
-        {"limit", limit},
-        {"guarded", guarded},
-        {"send", send_request},
-        {NULL, NULL},
+        {"header", header},   {"accept", accept},     {"body", body},       {"signer", signer},
+        {"follow", follow},   {"attempts", attempts}, {"timeout", timeout}, {"limit", limit},
+        {"guarded", guarded}, {"send", send_request}, {NULL, NULL},
     };
     const char *method = api_text(lua, 1);
     const char *url = api_text(lua, 2);

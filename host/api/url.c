@@ -8,7 +8,8 @@
 #include "api/api.h"
 
 static bool is_plain(char byte, const char *keep) {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     return byte != '\0' && (strchr(plain, byte) || strchr(keep, byte));
 }
 
