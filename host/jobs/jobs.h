@@ -39,7 +39,9 @@ struct jobs_config {
 };
 
 /* Does the work, on a job thread. What it appends to result is the JSON value of the job's result
- * ("{}" if nothing). It watches job_cancel_flag and then returns ERROR_CANCELLED. */
+ * ("{}" if nothing). It watches job_cancel_flag and then returns ERROR_CANCELLED. The payload is
+ * freed before others learn that the job has ended, and after known secrets were taken out of its
+ * result and error: it may be what redact() knows them by. */
 typedef struct error *job_run(struct job *job, void *worker, void *payload, struct buffer *result);
 
 struct job_spec {
@@ -47,7 +49,7 @@ struct job_spec {
     const char *description; /* JSON object of what was asked, for people, without secrets */
     const char *source;      /* for metrics and lists: "s3"; "" if there is none */
     /* Two jobs that are not finished and have the same key are one: the second caller joins the
-     * first. NULL: never. */
+     * first, unless that is being cancelled. NULL: never. */
     const char *same;
     /* Of jobs that are not finished, one may hold this key (such as the directory it writes); NULL:
      * none needed. Another's is ERROR_EXISTS. */
@@ -59,7 +61,11 @@ struct job_spec {
 
 struct jobs *jobs_new(const struct jobs_config *config);
 
-/* Cancels every job, waits until all have ended, at most until deadline_ms, and frees; false when
+/* Takes no more jobs and cancels every one. Returns at once: the first half of jobs_close, for a
+ * drain during which others still ask for jobs. */
+void jobs_stop(struct jobs *jobs);
+
+/* Does that, waits until all have ended, at most until deadline_ms, and frees; false when
  * one would not end: the object is then left as it is. NULL is fine and true. */
 bool jobs_close(struct jobs *jobs, int64_t deadline_ms);
 
@@ -72,7 +78,8 @@ struct error *jobs_submit(struct jobs *jobs, const struct job_spec *spec, struct
 struct job *jobs_find(struct jobs *jobs, const char *id); /* with a reference; NULL if unknown */
 void job_unref(struct job *job);
 
-const char *job_id(const struct job *job); /* "d3k9x2m4", letters and digits, unique, unguessable */
+const char *job_id(
+    const struct job *job); /* "d3k9x2m4p7qa", letters and digits, unique, unguessable */
 enum job_state job_state(struct job *job);
 const char *job_state_name(enum job_state state); /* "queued", "running", ... */
 bool job_is_finished(enum job_state state);

@@ -73,20 +73,36 @@ static void write_escaped(struct buffer *out, const char *text) {
     }
 }
 
+/* Opens the braces, if there are labels, and writes these; the caller closes. */
+static void write_labels(struct buffer *out, const struct metric_label *labels, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buffer_byte(out, i ? ',' : '{');
+        buffer_string(out, labels[i].name);
+        buffer_string(out, "=\"");
+        write_escaped(out, labels[i].value);
+        buffer_byte(out, '"');
+    }
+}
+
+/* Begins a sample, its name and labels and the space behind them. */
+static void write_series(struct metric_writer *writer, const char *suffix,
+                         const struct metric_label *labels, size_t count) {
+    buffer_string(writer->out, writer->family);
+    buffer_string(writer->out, suffix);
+    write_labels(writer->out, labels, count);
+    buffer_string(writer->out, count ? "} " : " ");
+}
+
+void writer_labelled(struct metric_writer *writer, const struct metric_label *labels, size_t count,
+                     double value) {
+    write_series(writer, "", labels, count);
+    write_number(writer->out, value);
+    buffer_byte(writer->out, '\n');
+}
+
 void writer_sample(struct metric_writer *writer, const char *label, const char *label_value,
                    double value) {
-    struct buffer *out = writer->out;
-    buffer_string(out, writer->family);
-    if (label) {
-        buffer_byte(out, '{');
-        buffer_string(out, label);
-        buffer_string(out, "=\"");
-        write_escaped(out, label_value);
-        buffer_string(out, "\"}");
-    }
-    buffer_byte(out, ' ');
-    write_number(out, value);
-    buffer_byte(out, '\n');
+    writer_labelled(writer, &(struct metric_label){label, label_value}, label ? 1 : 0, value);
 }
 
 void histogram_observe(struct histogram *histogram, double value) {
@@ -97,30 +113,36 @@ void histogram_observe(struct histogram *histogram, double value) {
     atomic_fetch_add_explicit(&histogram->nanos, (uint64_t)(value * 1e9), memory_order_relaxed);
 }
 
-/* Begins a line, NAME + suffix + text. */
-static void write_series(struct buffer *out, const char *name, const char *suffix,
-                         const char *text) {
-    buffer_string(out, name);
-    buffer_string(out, suffix);
-    buffer_string(out, text);
+static void write_bucket(struct metric_writer *writer, const struct metric_label *labels,
+                         size_t count, const char *bound, uint64_t total) {
+    struct buffer *out = writer->out;
+    buffer_string(out, writer->family);
+    buffer_string(out, "_bucket");
+    write_labels(out, labels, count);
+    buffer_format(out, "%cle=\"%s\"} ", count ? ',' : '{', bound);
+    write_integer(out, total);
+    buffer_byte(out, '\n');
+}
+
+void writer_histogram_labelled(struct metric_writer *writer, const struct metric_label *labels,
+                               size_t count, struct histogram *histogram) {
+    struct buffer *out = writer->out;
+    uint64_t total = 0;
+    for (size_t i = 0; i <= histogram->bound_count; i++) {
+        total += atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
+        write_bucket(writer, labels, count,
+                     i < histogram->bound_count ? histogram->bounds[i].text : "+Inf", total);
+    }
+    write_series(writer, "_sum", labels, count);
+    write_number(out, (double)atomic_load(&histogram->nanos) / 1e9);
+    buffer_byte(out, '\n');
+    write_series(writer, "_count", labels, count);
+    write_integer(out, total);
+    buffer_byte(out, '\n');
 }
 
 void writer_histogram(struct metric_writer *writer, const char *name, const char *help,
                       struct histogram *histogram) {
-    struct buffer *out = writer->out;
-    uint64_t total = 0;
     writer_family(writer, name, METRIC_HISTOGRAM, help);
-    for (size_t i = 0; i <= histogram->bound_count; i++) {
-        total += atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
-        write_series(out, name, "_bucket{le=\"",
-                     i < histogram->bound_count ? histogram->bounds[i].text : "+Inf");
-        buffer_string(out, "\"} ");
-        write_integer(out, total);
-        buffer_byte(out, '\n');
-    }
-    write_series(out, name, "_sum ", "");
-    write_number(out, (double)atomic_load(&histogram->nanos) / 1e9);
-    write_series(out, "\n", name, "_count ");
-    write_integer(out, total);
-    buffer_byte(out, '\n');
+    writer_histogram_labelled(writer, NULL, 0, histogram);
 }

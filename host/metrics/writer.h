@@ -24,6 +24,16 @@ struct metric_writer {
 void writer_family(struct metric_writer *writer, const char *name, enum metric_type type,
                    const char *help);
 
+/* A label of a sample; the value is escaped. */
+struct metric_label {
+    const char *name;
+    const char *value;
+};
+
+/* Adds a sample of the family with any number of labels. */
+void writer_labelled(struct metric_writer *writer, const struct metric_label *labels, size_t count,
+                     double value);
+
 /* Adds a sample of the family, with one label unless label is NULL; the value is escaped. */
 void writer_sample(struct metric_writer *writer, const char *label, const char *label_value,
                    double value);
@@ -49,5 +59,10 @@ void histogram_observe(struct histogram *histogram, double value);
 /* Writes the whole family. */
 void writer_histogram(struct metric_writer *writer, const char *name, const char *help,
                       struct histogram *histogram);
+
+/* Adds the series of one histogram to a family that has one for each value of some labels, and that
+ * writer_family has begun. */
+void writer_histogram_labelled(struct metric_writer *writer, const struct metric_label *labels,
+                               size_t count, struct histogram *histogram);
 
 #endif

@@ -112,6 +112,34 @@ static void a_histogram_is_cumulative(void **state) {
     }
 }
 
+static void several_labels_stand_side_by_side(void **state) {
+    (void)state;
+    static const struct histogram_bound bounds[] = {{1, "1.0"}};
+    static const struct metric_label labels[] = {{"kind", "a\"b"}, {"result", "done"}};
+    struct histogram histogram = {.bounds = bounds, .bound_count = COUNT(bounds)};
+    histogram_observe(&histogram, 0.5);
+    struct buffer out = {0};
+    struct metric_writer writer = {.out = &out};
+    writer_family(&writer, "x_total", METRIC_COUNTER, "Things.");
+    writer_labelled(&writer, labels, 2, 3);
+    writer_labelled(&writer, NULL, 0, 4);
+    writer_family(&writer, "y", METRIC_HISTOGRAM, "Time.");
+    writer_histogram_labelled(&writer, labels, 2, &histogram);
+    writer_histogram_labelled(&writer, labels + 1, 1, &histogram);
+    assert_text(&out, "# HELP x_total Things.\n# TYPE x_total counter\n"
+                      "x_total{kind=\"a\\\"b\",result=\"done\"} 3\n"
+                      "x_total 4\n"
+                      "# HELP y Time.\n# TYPE y histogram\n"
+                      "y_bucket{kind=\"a\\\"b\",result=\"done\",le=\"1.0\"} 1\n"
+                      "y_bucket{kind=\"a\\\"b\",result=\"done\",le=\"+Inf\"} 1\n"
+                      "y_sum{kind=\"a\\\"b\",result=\"done\"} 0.5\n"
+                      "y_count{kind=\"a\\\"b\",result=\"done\"} 1\n"
+                      "y_bucket{result=\"done\",le=\"1.0\"} 1\n"
+                      "y_bucket{result=\"done\",le=\"+Inf\"} 1\n"
+                      "y_sum{result=\"done\"} 0.5\n"
+                      "y_count{result=\"done\"} 1\n");
+}
+
 static void a_histogram_begins_empty(void **state) {
     (void)state;
     struct histogram histogram = {0};
@@ -128,6 +156,7 @@ int main(void) {
         cmocka_unit_test(escapes_label_values),
         cmocka_unit_test(writes_numbers_that_read_back_the_same),
         cmocka_unit_test(a_histogram_is_cumulative),
+        cmocka_unit_test(several_labels_stand_side_by_side),
         cmocka_unit_test(a_histogram_begins_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
