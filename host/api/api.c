@@ -21,16 +21,24 @@ static void preload(lua_State *lua, const luaL_Reg *modules) {
 
 void api_register(lua_State *lua) {
     static const luaL_Reg modules[] = {
-        {"cjson", api_open_cjson},          {"host.json", api_open_json},
+        {"cjson", api_open_cjson},          {"host.access", api_open_access},
+        {"host.config", api_open_config},   {"host.download", api_open_download},
+        {"host.env", api_open_env},         {"host.file", api_open_file},
+        {"host.files", api_open_files},     {"host.http", api_open_http},
+        {"host.job", api_open_job},         {"host.json", api_open_json},
         {"host.log", api_open_log},         {"host.mapping", api_open_mapping},
-        {"host.metrics", api_open_metrics}, {"host.text", api_open_text},
-        {"host.time", api_open_time},       {NULL, NULL},
+        {"host.metrics", api_open_metrics}, {"host.plan", api_open_plan},
+        {"host.secret", api_open_secret},   {"host.sign", api_open_sign},
+        {"host.sources", api_open_sources}, {"host.text", api_open_text},
+        {"host.time", api_open_time},       {"host.url", api_open_url},
+        {"host.xml", api_open_xml},         {NULL, NULL},
     };
     preload(lua, modules);
 }
 
 void api_register_for_tests(lua_State *lua) {
-    static const luaL_Reg modules[] = {{"host.rules", api_open_rules}, {NULL, NULL}};
+    static const luaL_Reg modules[] = {
+        {"host.rules", api_open_rules}, {"host.testing", api_open_testing}, {NULL, NULL}};
     preload(lua, modules);
 }
 
@@ -67,6 +75,13 @@ int api_fail(lua_State *lua, struct error *error) {
     lua_pushnil(lua);
     lua_insert(lua, -2);
     return 2;
+}
+
+int api_fail_kind(lua_State *lua, struct error *error) {
+    const char *kind = error_kind_name(error->kind);
+    api_fail(lua, error);
+    lua_pushstring(lua, kind);
+    return 3;
 }
 
 const char *api_text(lua_State *lua, int argument) {

@@ -160,3 +160,11 @@ struct error *guard_call(struct state *state, const char *display, double budget
     }
     return call.error;
 }
+
+void guard_pause(lua_State *lua) {
+    watchdog_pause(&state_of(lua)->watch);
+}
+
+void guard_resume(lua_State *lua) {
+    watchdog_resume(&state_of(lua)->watch);
+}

@@ -30,4 +30,10 @@ void guard_chunk(const char *display, char chunk[GUARD_CHUNK_SIZE]);
 struct error *guard_call(struct state *state, const char *display, double budget_seconds,
                          lua_CFunction body, void *context) __attribute__((warn_unused_result));
 
+/* For the host's functions that Lua calls: the time between the two does not count towards the
+ * budget. In between nothing of Lua may be called. They do not nest; without a budget they do
+ * nothing. */
+void guard_pause(lua_State *lua);
+void guard_resume(lua_State *lua);
+
 #endif

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct host_context; /* api/context.h */
+
 enum { STATE_MEMORY_BYTES = 64 * 1024 * 1024 }; /* the usual cap */
 
 struct state {
@@ -26,7 +28,8 @@ struct state {
     bool exhausted;        /* an allocation was refused since the last guarded call began */
     double budget_seconds; /* of the guarded call that runs, and its watch */
     struct watch watch;
-    lua_Alloc allocate; /* Lua's own allocator, and its context */
+    struct host_context *context; /* of the call that runs, for the namespaces that need one */
+    lua_Alloc allocate;           /* Lua's own allocator, and its context */
     void *allocate_context;
 };
 

@@ -20,7 +20,7 @@ static int64_t patrol(int64_t now_ms) {
     int64_t next_ms = now_ms + IDLE_MS;
     for (struct watch *watch = watchdog.watches; watch; watch = watch->next) {
         int64_t due_ms = watch->deadline_ms;
-        if (atomic_load_explicit(&watch->reached, memory_order_relaxed))
+        if (watch->paused || atomic_load_explicit(&watch->reached, memory_order_relaxed))
             continue;
         if (due_ms <= now_ms) {
             watch->armed = true;
@@ -77,11 +77,32 @@ struct error *watchdog_enter(struct watch *watch, lua_State *lua, lua_Hook hook,
     return error;
 }
 
+void watchdog_pause(struct watch *watch) {
+    pthread_mutex_lock(&watchdog.mutex);
+    if (watch->link) {
+        watch->deadline_ms -= clock_ms();
+        watch->paused = true;
+    }
+    pthread_mutex_unlock(&watchdog.mutex);
+}
+
+void watchdog_resume(struct watch *watch) {
+    pthread_mutex_lock(&watchdog.mutex);
+    if (watch->link) {
+        watch->deadline_ms += clock_ms();
+        watch->paused = false;
+        if (watch->deadline_ms < watchdog.wakes_ms)
+            pthread_cond_signal(&watchdog.changed);
+    }
+    pthread_mutex_unlock(&watchdog.mutex);
+}
+
 bool watchdog_leave(struct watch *watch) {
     pthread_mutex_lock(&watchdog.mutex);
     *watch->link = watch->next;
     if (watch->next)
         watch->next->link = watch->link;
+    watch->link = NULL;
     pthread_mutex_unlock(&watchdog.mutex);
     if (watch->armed)
         lua_sethook(watch->lua, NULL, 0, 0);

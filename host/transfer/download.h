@@ -11,12 +11,23 @@
 #ifndef KTHENA_TRANSFER_DOWNLOAD_H
 #define KTHENA_TRANSFER_DOWNLOAD_H
 
+#include "base/buffer.h"
 #include "store/directory.h"
 #include "transfer/network.h"
 #include "transfer/plan.h"
 #include "transfer/progress.h"
 
 #include <stdatomic.h>
+
+/* What a source answered when it refused a file for good: for rules that know its words. */
+struct download_refusal {
+    long status;           /* 0: nothing was refused */
+    char *path;            /* the file's */
+    char *url;             /* without its query */
+    struct buffer headers; /* of the reply, as in struct http_reply */
+    struct buffer body;    /* its beginning */
+};
+void download_refusal_free(struct download_refusal *refusal); /* all zero is fine */
 
 struct download_config {
     struct network network;
@@ -26,6 +37,8 @@ struct download_config {
     int64_t stall_ms;          /* a connection without a byte for so long is cut; 0: 60 s */
     int64_t limit_rate;        /* bytes a second over all connections; 0: none */
     const atomic_bool *cancel; /* ends with ERROR_CANCELLED within a second; NULL: never */
+    struct download_refusal *refusal; /* all zero; filled in when a refusal ends the run; NULL: not
+                                         wanted */
 };
 
 /*

@@ -1,0 +1,49 @@
+/*
+ * What the namespaces that reach the world work with: the connections, the limits and the live
+ * numbers of one call of a rule. The runner makes one for each call and binds it to the Lua state
+ * (policy/state.h, context); so do tests. While none is bound, as when rule files are loaded, those
+ * namespaces refuse to work.
+ *
+ * A context also remembers what a call must not leave behind, whatever became of its Lua code:
+ * output directories that are still locked, and the secrets that its messages may hold.
+ */
+#ifndef KTHENA_API_CONTEXT_H
+#define KTHENA_API_CONTEXT_H
+
+#include "base/buffer.h"
+#include "jobs/jobs.h"
+#include "policy/access.h"
+#include "policy/generation.h"
+#include "transfer/download.h"
+#include "transfer/http.h"
+
+#include <lua.h>
+
+struct session; /* of host.download */
+
+/* Everything is borrowed. */
+struct host_context {
+    struct http_client *plain;   /* for requests */
+    struct http_client *guarded; /* for those that must not reach the host's own network */
+    const struct download_config *download;
+    const struct access *access;         /* NULL: everything is allowed */
+    const struct generation *generation; /* whose sources may be used; NULL: none */
+    struct progress *progress;
+    const char *job; /* its id, NULL outside of jobs */
+    const atomic_bool *cancel;
+    /* The rest is private to api/. */
+    struct session *sessions;
+    struct buffer secrets; /* each with its NUL */
+};
+
+/* The context of the call that runs; a Lua error when there is none. */
+struct host_context *api_context(lua_State *lua);
+
+/* Registers a secret until the context ends (base/redact.h). */
+void context_keep_secret(struct host_context *context, const char *text);
+
+/* Closes what is still open and forgets the secrets. To be called after the last use of the
+ * messages and results of the call, with the state still there. */
+void context_end(struct host_context *context);
+
+#endif

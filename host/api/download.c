@@ -1,0 +1,239 @@
+/*
+ * host.download: open(directory) opens an output directory, waits for its lock and takes it.
+ *
+ *   session:manifest()        source, revision, pinned, whether every file is there, how many files
+ *                             and bytes; nil when there is none that can be read
+ *   session:run(plan, source, workers or nil, guarded)
+ *                             downloads a sealed plan; true, or nil, message, kind, and if a file
+ *                             was refused: status, header lines, body, url, path
+ *   session:numbers()         files and bytes of the whole, files present before, bytes fetched
+ *   session:present(files, bytes)  nothing had to be done: the numbers say so
+ *   session:write(path, text) writes a small file
+ *   session:finished()        whether mark_finished was called for the manifest that is there
+ *   session:mark_finished()
+ *   session:close()           unlocks
+ *
+ * What fails is nil, a message and a kind. The end of the call closes what is still open.
+ */
+#include "api/session.h"
+
+#include "base/clock.h"
+#include "policy/guard.h"
+#include "store/manifest.h"
+
+#include "api/api.h"
+
+#include <unistd.h>
+
+static const char SESSION[] = "host.download";
+static const char MARK[] = ".kthena/finished"; /* holds the time of the manifest it is for */
+
+/* A session and what it works with, which a Lua error must not leak. */
+struct handle {
+    struct session session;
+    struct manifest manifest;
+    struct download_refusal refusal;
+};
+
+static struct handle *check(lua_State *lua) {
+    struct handle *handle = luaL_checkudata(lua, 1, SESSION);
+    luaL_argcheck(lua, handle->session.open, 1, "the directory is closed");
+    return handle;
+}
+
+static int succeed(lua_State *lua, struct error *error) {
+    if (error)
+        return api_fail_kind(lua, error);
+    lua_pushboolean(lua, true);
+    return 1;
+}
+
+/* The manifest of the directory, empty if there is none that can be read. */
+static const struct manifest *read_manifest(struct handle *handle) {
+    manifest_free(&handle->manifest);
+    handle->manifest = (struct manifest){0};
+    error_free(manifest_read(&handle->session.directory, &handle->manifest));
+    return handle->manifest.source ? &handle->manifest : NULL;
+}
+
+static int push_manifest(lua_State *lua) {
+    struct handle *handle = check(lua);
+    double bytes = 0;
+    bool complete = true;
+    guard_pause(lua);
+    const struct manifest *manifest = read_manifest(handle);
+    for (size_t i = 0; manifest && i < manifest->count; i++) {
+        const struct manifest_file *file = &manifest->files[i];
+        complete = complete && manifest_file_is_present(&handle->session.directory, file);
+        bytes += (double)file->size;
+    }
+    guard_resume(lua);
+    if (!manifest)
+        return 0;
+    lua_pushstring(lua, manifest->source);
+    lua_pushstring(lua, manifest->revision);
+    lua_pushboolean(lua, manifest->pinned);
+    lua_pushboolean(lua, complete);
+    lua_pushnumber(lua, (double)manifest->count);
+    lua_pushnumber(lua, bytes);
+    return 6;
+}
+
+static struct error *check_lock(const struct session *session) {
+    if (!lock_lost(session->lock))
+        return NULL;
+    return error_new(ERROR_EXISTS, NULL,
+                     "%s was taken over by another process while this one stood still; try again",
+                     session->directory.path);
+}
+
+/* Pushes what was refused, after nil, message and kind. */
+static int push_refusal(lua_State *lua, const struct download_refusal *refusal) {
+    if (refusal->status == 0)
+        return 0;
+    lua_pushinteger(lua, refusal->status);
+    lua_pushlstring(lua, refusal->headers.data, refusal->headers.length);
+    lua_pushlstring(lua, refusal->body.data, refusal->body.length);
+    lua_pushstring(lua, refusal->url);
+    lua_pushstring(lua, refusal->path);
+    return 5;
+}
+
+static int run(lua_State *lua) {
+    struct handle *handle = check(lua);
+    struct plan *plan = api_plan(lua, 2);
+    const char *source = api_text(lua, 3);
+    lua_Integer workers = luaL_optinteger(lua, 4, 0);
+    struct host_context *context = api_context(lua);
+    struct download_config config = *context->download;
+    config.max_workers = workers > 0 ? (int)workers : config.max_workers;
+    config.network.guarded = config.network.guarded || lua_toboolean(lua, 5);
+    config.cancel = context->cancel;
+    config.refusal = &handle->refusal;
+    guard_pause(lua);
+    download_refusal_free(&handle->refusal);
+    struct error *error = check_lock(&handle->session);
+    if (!error)
+        error = download_run(plan, &handle->session.directory, source, &config, context->progress);
+    if (!error)
+        error = check_lock(&handle->session);
+    guard_resume(lua);
+    if (!error)
+        return succeed(lua, NULL);
+    int results = api_fail_kind(lua, error);
+    return results + push_refusal(lua, &handle->refusal);
+}
+
+static int numbers(lua_State *lua) {
+    check(lua);
+    struct progress *progress = api_context(lua)->progress;
+    lua_pushnumber(lua, (double)atomic_load(&progress->files_total));
+    lua_pushnumber(lua, (double)atomic_load(&progress->bytes_total));
+    lua_pushnumber(lua, (double)atomic_load(&progress->files_present));
+    lua_pushnumber(lua, (double)atomic_load(&progress->bytes_fetched));
+    return 4;
+}
+
+/* session:present(files, bytes): nothing had to be done, which the live numbers say too. */
+static int present(lua_State *lua) {
+    check(lua);
+    struct progress *progress = api_context(lua)->progress;
+    int64_t files = (int64_t)luaL_checknumber(lua, 2);
+    int64_t bytes = (int64_t)luaL_checknumber(lua, 3);
+    atomic_store(&progress->files_total, files);
+    atomic_store(&progress->files_done, files);
+    atomic_store(&progress->files_present, files);
+    atomic_store(&progress->bytes_total, bytes);
+    atomic_store(&progress->bytes_done, bytes);
+    return 0;
+}
+
+static int write_file(lua_State *lua) {
+    const struct handle *handle = check(lua);
+    const char *path = api_text(lua, 2);
+    size_t length;
+    const char *text = luaL_checklstring(lua, 3, &length);
+    guard_pause(lua);
+    struct error *error = check_lock(&handle->session);
+    if (!error)
+        error = directory_write_file(&handle->session.directory, path, text, length);
+    guard_resume(lua);
+    return succeed(lua, error);
+}
+
+static int finished(lua_State *lua) {
+    struct handle *handle = check(lua);
+    char mark[CLOCK_TEXT_SIZE * 2] = "";
+    int fd = -1;
+    guard_pause(lua);
+    const struct manifest *manifest = read_manifest(handle);
+    error_free(directory_open_file(&handle->session.directory, MARK, &fd));
+    ssize_t length = fd >= 0 ? read(fd, mark, sizeof mark - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    guard_resume(lua);
+    lua_pushboolean(lua, manifest && length > 0 && strcmp(mark, manifest->completed) == 0);
+    return 1;
+}
+
+static int mark_finished(lua_State *lua) {
+    struct handle *handle = check(lua);
+    guard_pause(lua);
+    const struct manifest *manifest = read_manifest(handle);
+    struct error *error = NULL;
+    if (manifest)
+        error = directory_write_file(&handle->session.directory, MARK, manifest->completed,
+                                     strlen(manifest->completed));
+    guard_resume(lua);
+    return succeed(lua, error);
+}
+
+static void release(struct handle *handle) {
+    session_close(&handle->session);
+    manifest_free(&handle->manifest);
+    download_refusal_free(&handle->refusal);
+    handle->manifest = (struct manifest){0};
+}
+
+static int close_session(lua_State *lua) {
+    struct handle *handle = luaL_checkudata(lua, 1, SESSION);
+    guard_pause(lua);
+    release(handle);
+    guard_resume(lua);
+    return 0;
+}
+
+static int collect(lua_State *lua) {
+    release(luaL_checkudata(lua, 1, SESSION));
+    return 0;
+}
+
+static int open_session(lua_State *lua) {
+    static const luaL_Reg methods[] = {
+        {"manifest", push_manifest},
+        {"run", run},
+        {"numbers", numbers},
+        {"present", present},
+        {"write", write_file},
+        {"finished", finished},
+        {"mark_finished", mark_finished},
+        {"close", close_session},
+        {NULL, NULL},
+    };
+    const char *path = api_text(lua, 1);
+    struct host_context *context = api_context(lua);
+    struct handle *handle = lua_newuserdata(lua, sizeof *handle);
+    *handle = (struct handle){0};
+    api_handle(lua, SESSION, methods, collect);
+    lua_setmetatable(lua, -2);
+    guard_pause(lua);
+    struct error *error = session_open(&handle->session, context, path);
+    guard_resume(lua);
+    return error ? api_fail_kind(lua, error) : 1;
+}
+
+int api_open_download(lua_State *lua) {
+    static const luaL_Reg functions[] = {{"open", open_session}, {NULL, NULL}};
+    luaL_newlib(lua, functions);
+    return 1;
+}

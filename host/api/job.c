@@ -1,0 +1,31 @@
+/*
+ * host.job: what the rule's call is part of. id() is the job's, nil outside of jobs; phase(text)
+ * says what is being done now; cancelled() is whether somebody asked to stop.
+ */
+#include "api/context.h"
+
+#include "api/api.h"
+
+static int id(lua_State *lua) {
+    lua_pushstring(lua, api_context(lua)->job);
+    return 1;
+}
+
+static int phase(lua_State *lua) {
+    struct host_context *context = api_context(lua);
+    progress_set_phase(context->progress, api_text(lua, 1));
+    return 0;
+}
+
+static int cancelled(lua_State *lua) {
+    const struct host_context *context = api_context(lua);
+    lua_pushboolean(lua, context->cancel && atomic_load(context->cancel));
+    return 1;
+}
+
+int api_open_job(lua_State *lua) {
+    static const luaL_Reg functions[] = {
+        {"id", id}, {"phase", phase}, {"cancelled", cancelled}, {NULL, NULL}};
+    luaL_newlib(lua, functions);
+    return 1;
+}
