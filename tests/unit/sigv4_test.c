@@ -19,7 +19,12 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define ALPHABET "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define SUITE_HEADERS {{"host", "example.amazonaws.com"}, {"x-amz-date", "20150830T123600Z"}}
+#define SUITE_HEADERS                                                                              \
+    {                                                                                              \
+        {"host", "example.amazonaws.com"}, {                                                       \
+            "x-amz-date", "20150830T123600Z"                                                       \
+        }                                                                                          \
+    }
 #define DOCUMENT_HEADERS                                                                           \
     {                                                                                              \
         {"host", "examplebucket.s3.amazonaws.com"}, {"x-amz-content-sha256", EMPTY}, {             \
@@ -112,8 +117,7 @@ static const struct vector suite[] = {
      "POST",
      "/",
      "",
-     {{"content-length", "13"},
-      {"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
+     {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
       {"host", "example.amazonaws.com"},
       {"x-amz-date", "20150830T123600Z"}},
      "Param1=value1",
@@ -352,10 +356,10 @@ static void other_services_encode_the_path_twice(void **state) {
     static const struct {
         const char *service, *url, *host, *path, *query, *sent;
     } cases[] = {
-        {"s3", "http://[::1]:9000/b/a%20b/%E1%88%B4?x", "[::1]:9000", "/b/a%20b/%E1%88%B4", "x=",
-         "http://[::1]:9000/b/a%20b/%E1%88%B4?x="},
-        {"sts", "http://[::1]:9000/b/a%20b/%E1%88%B4?x", "[::1]:9000",
-         "/b/a%2520b/%25E1%2588%25B4", "x=", "http://[::1]:9000/b/a%20b/%E1%88%B4?x="},
+        {"s3", "http://[::1]:9000/b/a%20b/%E1%88%B4?x", "[::1]:9000", "/b/a%20b/%E1%88%B4",
+         "x=", "http://[::1]:9000/b/a%20b/%E1%88%B4?x="},
+        {"sts", "http://[::1]:9000/b/a%20b/%E1%88%B4?x", "[::1]:9000", "/b/a%2520b/%25E1%2588%25B4",
+         "x=", "http://[::1]:9000/b/a%20b/%E1%88%B4?x="},
         {"sts", "https://sts.example.org", "sts.example.org", "/", "", "https://sts.example.org/"},
         {"s3", "http://h:80/x?", "h", "/x", "", "http://h/x"},
         {"s3", "http://h:443/x", "h:443", "/x", "", "http://h:443/x"},
@@ -365,8 +369,8 @@ static void other_services_encode_the_path_twice(void **state) {
         struct buffer lines = {0};
         char *url = NULL;
         buffer_string(&lines, "kept: x\r\n");
-        assert_null(signer_sign(signer, "POST", cases[i].url, "Action=x", 8, document_time, &lines,
-                                &url));
+        assert_null(
+            signer_sign(signer, "POST", cases[i].url, "Action=x", 8, document_time, &lines, &url));
         assert_string_equal(url, cases[i].sent);
         assert_memory_equal(buffer_text(&lines), "kept: x\r\n", 9);
         assert_non_null(strstr(lines.data, "\r\nx-amz-security-token: tok/en+=\r\n"));
@@ -382,8 +386,8 @@ static void other_services_encode_the_path_twice(void **state) {
 
 static void what_cannot_be_signed_is_refused(void **state) {
     (void)state;
-    static const char *const urls[] = {"", "/path", "ftp://h/", "http://u:p@h/", "http://h/#f",
-                                       "http://h/a b"};
+    static const char *const urls[] = {
+        "", "/path", "ftp://h/", "http://u:p@h/", "http://h/#f", "http://h/a b"};
     struct signer *signer = make_signer(NULL, "s3");
     struct buffer lines = {0};
     char *url = "?";
