@@ -117,7 +117,7 @@ static const struct vector suite[] = {
      "POST",
      "/",
      "",
-     {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
+     {{"content-type", "application/x-www-form-urlencoded; charset=utf8"},
       {"host", "example.amazonaws.com"},
       {"x-amz-date", "20150830T123600Z"}},
      "Param1=value1",
