@@ -133,7 +133,8 @@ describe("the schema of source files", function()
       "resolve: missing; expected a function",
     }, problems("return { api = 2, source = { 1 }, schemes = print, config = 5, variables = 'x' }"))
     assert.same({ "config.k.secret: expected true or false, got a list",
-      "config.k.env[1]: expected " .. VARIABLE .. ", got nan", "config.k.bound_to: expected " .. KEY .. ", got 1" }, (function()
+      "config.k.env[1]: expected " .. VARIABLE .. ", got nan",
+      "config.k.bound_to: expected " .. KEY .. ", got 1" }, (function()
       local found = fields("config = { k = { secret = { 1 }, env = { 0/0 }, bound_to = 1 } }")
       found[2] = found[2]:gsub("%-nan", "nan")
       return found
