@@ -109,16 +109,18 @@ static void report(struct problems *problems, const struct claim *claim,
                      first->file->display);
 }
 
-/* Whether a path of a workflow, in which "{...}" is any segment, may be one of a pattern. */
+/* Whether a path of a workflow, in which "{...}" is any segment, may be one that a pattern means.
+ */
 static bool meets(const char *path, const char *pattern) {
-    for (;;) {
-        if (*pattern == '*')
-            return true;
+    while (*pattern != '*') {
         if (*path == '{') {
-            path += strcspn(path, "/");
-            if (strcspn(pattern, "*") < strcspn(pattern, "/"))
+            size_t segment = strcspn(pattern, "/*");
+            if (pattern[segment] == '*')
                 return true;
-            pattern += strcspn(pattern, "/");
+            if (segment == 0)
+                return false;
+            path += strcspn(path, "/");
+            pattern += segment;
         }
         if (*path != *pattern)
             return false;
@@ -127,6 +129,7 @@ static bool meets(const char *path, const char *pattern) {
         path++;
         pattern++;
     }
+    return true;
 }
 
 static void check_reserved(const struct workflow *workflow, const char *const *reserved,

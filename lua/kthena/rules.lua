@@ -64,10 +64,13 @@ end
 
 -- Why a file has to be of the kind it is not.
 local function demand(file)
+  local wanted = article(file.kind)
   if file.path:find("/" .. file.kind .. "s/[^/]*$") then
-    return ("a file in %ss/ holds %s"):format(file.kind, article(file.kind))
+    return ("a file in %ss/ holds %s"):format(file.kind, wanted)
+  elseif file.replaces then
+    return ("%s, which it replaces, holds %s"):format(file.replaces, wanted)
   end
-  return ("%s, which it replaces, holds %s"):format(tostring(file.replaces), article(file.kind))
+  return "expected " .. wanted
 end
 
 -- The kind of a file that has the key of none: the one whose key is misspelt.

@@ -9,13 +9,19 @@ local workflow = {}
 
 local MAX_LINE = 300
 
+-- The server hands on this many parts of a path.
+local MAX_SEGMENTS = 4
+
 -- The members a reply of 202 has of its own.
 local REPLY = { status = true, message = true, job_id = true }
 
 local PATH = {
   type = "string", matches = "^/", max = 200, expected = 'a path such as "/v1/things/{id}"',
   check = function(value, report, path)
-    local seen = {}
+    local seen, count = {}, select(2, value:gsub("{", ""))
+    if count > MAX_SEGMENTS then
+      report(path, ("has %d parameters; at most %d are allowed"):format(count, MAX_SEGMENTS))
+    end
     for segment in value:gmatch("/([^/]*)") do
       local name = segment:match("^{([a-z_][a-z0-9_]*)}$")
       if name and seen[name] then

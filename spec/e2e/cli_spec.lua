@@ -5,6 +5,7 @@ local http = require("spec.support.http")
 local json = require("dkjson")
 local pages = require("spec.support.pages")
 local process = require("spec.support.process")
+local rules = require("spec.support.rules")
 local runtime = require("spec.support.runtime")
 local socket = require("socket")
 local wait = require("spec.support.wait")
@@ -96,6 +97,29 @@ describe("a mistake on the command line", function()
       "vllmdisaggregated")
     refused({ "metrics", "--engine", "sglng", "/dev/null" }, "unknown engine 'sglng'", "'sglang'")
     refused({ "rules", "explain", "--engine", "tgo" }, "unknown engine 'tgo'", "'tgi'")
+  end)
+
+  it("in what to explain is answered with what is known", function()
+    local directory = files.temporary()
+    files.write(directory .. "/sources/acme.lua", rules.source("acme", "acme"))
+    files.write(directory .. "/greet.lua", rules.workflow("greet", "/v1/greet"))
+    local with = { "rules", "explain", "--rules", directory }
+    local function explain(...)
+      local arguments = { unpack(with) }
+      for _, word in ipairs({ ... }) do
+        arguments[#arguments + 1] = word
+      end
+      return arguments
+    end
+    refused(explain("--source", "acm"), "unknown source 'acm'; did you mean 'acme'?", "known: ")
+    refused(explain("--workflow", "gret"), "unknown workflow 'gret'; did you mean 'greet'?", "known: ")
+    refused(explain("--source", "acme", "--workflow", "greet"), "--source and --workflow cannot be explained at once")
+    refused({ "rules", "explain" }, "needs --engine, --source or --workflow NAME")
+    for option, name in pairs({ ["--source"] = "acme", ["--workflow"] = "greet", ["--engine"] = "vllm" }) do
+      local result = runtime.run(explain(option, name), { env = { KTHENA_ENGINE = "nobody" } })
+      assert.equal(0, result.status, result.stderr)
+      assert.equal(name, assert(json.decode(result.stdout))[option:sub(3)])
+    end
   end)
 
   it("that leaves out what is required names the flag and the variable", function()

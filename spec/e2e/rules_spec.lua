@@ -73,6 +73,52 @@ describe("rules", function()
     end, 5)
   end)
 
+  it("of a source and a workflow that nobody knew are known when their files appear", function()
+    local directory = files.temporary()
+    local sidecar = start(directory)
+    rules.write(directory, "acme", rules.source("acme", "acme"), "source")
+    files.write(directory .. "/greet.lua", rules.workflow("greet", "/v1/greet"))
+    local function find(list, name)
+      for _, item in ipairs(list) do
+        if item.name == name then
+          return item
+        end
+      end
+    end
+    local state
+    wait.until_true("the source and the workflow", function()
+      state = status(sidecar)
+      return find(state.sources, "acme") and find(state.workflows, "greet")
+    end, 5)
+    assert.same({ "acme" }, find(state.sources, "acme").schemes)
+    assert.equal(directory .. "/sources/acme.lua", find(state.sources, "acme").file)
+    local workflow = find(state.workflows, "greet")
+    assert.equal("POST /v1/greet", workflow.method .. " " .. workflow.path)
+    assert.equal(directory .. "/greet.lua", workflow.file)
+    assert.truthy(sidecar:log():find("loaded rules generation %d+: %d+ engines, %d+ sources?, %d+ workflows? from"),
+      sidecar:log())
+  end)
+
+  it("cannot take a path of the server, nor one of another workflow", function()
+    local directory = files.temporary()
+    local sidecar = start(directory)
+    local a = rules.write(directory, "a", rules.workflow("a", "/v1/rules"), "workflow")
+    local b = rules.write(directory, "b", rules.workflow("b", "/v1/own"), "workflow")
+    local c = rules.write(directory, "c", rules.workflow("c", "/v1/own"), "workflow")
+    local sentences = {
+      a .. ': route.path: "/v1/rules" belongs to the server itself',
+      ('%s: route.path: "/v1/own" is taken by %s'):format(c, b),
+    }
+    for _, sentence in ipairs(sentences) do
+      wait.until_true(sentence, function()
+        return sidecar:log():find(sentence, 1, true)
+      end, 5)
+    end
+    for _, workflow in ipairs(status(sidecar).workflows) do
+      assert.are_not.equal("/v1/own", workflow.path)
+    end
+  end)
+
   it("may replace a built-in file", function()
     local directory = files.temporary()
     local sidecar = start(directory)

@@ -15,9 +15,21 @@ function rules.text(engine, from, name)
     engine, engine, metric)
 end
 
---- Writes DIRECTORY/engines/NAME.lua in place. Returns its path.
-function rules.write(directory, name, text)
-  return files.write(("%s/engines/%s.lua"):format(directory, name), text)
+--- The text of a rule file of a source with one scheme.
+function rules.source(name, scheme)
+  return ([[return { api = 1, source = "%s", schemes = { "%s" }, help = "%s://bucket/prefix",
+    resolve = function() return nil, "nothing is there", "not_found" end }]]):format(name, scheme, scheme)
+end
+
+--- The text of a rule file of a workflow without parameters.
+function rules.workflow(name, path)
+  return ([[return { api = 1, workflow = "%s", route = { method = "POST", path = "%s" },
+    run = function() return {} end }]]):format(name, path)
+end
+
+--- Writes DIRECTORY/engines/NAME.lua in place, or in the directory of another kind. Returns its path.
+function rules.write(directory, name, text, kind)
+  return files.write(("%s/%ss/%s.lua"):format(directory, kind or "engine", name), text)
 end
 
 --- Lays the files of a ConfigMap out as kubelet does: DIRECTORY/..data -> DIRECTORY/..VERSION, and a link for each file

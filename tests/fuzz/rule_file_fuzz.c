@@ -5,9 +5,12 @@
 #include "policy/generation.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "fuzz.h"
 
-#define FILE_NAME "rules/engines/fuzz.lua"
+#include <string.h>
+
+#define FILE_NAME "rules/fuzz.lua"
 #define BUDGET_SECONDS 0.1
 
 /* How much longer than its budget a load may take, on a busy machine and with sanitizers. */
@@ -19,13 +22,54 @@ static void check_problems(const struct problems *problems) {
         must(problems->list[i].text && *problems->list[i].text);
 }
 
-static void check_generation(const struct generation *generation) {
-    must(generation_engine_count(generation) == 1);
-    const struct engine *engine = generation_engine_at(generation, 0);
+static void check_engine(const struct generation *generation, const struct engine *engine) {
     must(engine->name && engine->mapping && engine->effective);
     must(generation_engine(generation, engine->name) == engine);
     for (size_t i = 0; i < mapping_family_count(engine->mapping); i++)
         must(*mapping_family_name(engine->mapping, i));
+}
+
+static void check_source(const struct generation *generation, const struct source *source) {
+    const struct source *found = NULL;
+    must(*source->name && *source->help && source->effective && source->scheme_count > 0);
+    char *uri = memory_format("%s%sx", source->schemes[0], *source->schemes[0] ? "://" : "");
+    struct error *error = generation_source_of(generation, uri, &found);
+    must(!error && found == source);
+    error_free(error);
+    memory_free(uri);
+}
+
+/* Whether a name is a parameter, or there is none. */
+static bool is_parameter(const struct workflow *workflow, const char *name) {
+    bool found = name == NULL;
+    for (size_t i = 0; i < workflow->param_count; i++)
+        found = found || strcmp(workflow->params[i].name, name) == 0;
+    return found;
+}
+
+static void check_workflow(const struct workflow *workflow) {
+    must(*workflow->name && *workflow->summary && *workflow->method && workflow->effective);
+    must(*workflow->path == '/');
+    must(is_parameter(workflow, workflow->async) && is_parameter(workflow, workflow->exclusive));
+    for (size_t i = 0; i < workflow->echo_count; i++)
+        must(is_parameter(workflow, workflow->echo[i]));
+    for (size_t i = 0; i < workflow->same_count; i++)
+        must(is_parameter(workflow, workflow->same[i]));
+    for (size_t i = 0; i < workflow->param_count; i++)
+        must(!workflow->params[i].required || !workflow->params[i].fallback);
+}
+
+static void check_generation(const struct generation *generation) {
+    size_t engines = generation_engine_count(generation);
+    size_t sources = generation_source_count(generation);
+    size_t workflows = generation_workflow_count(generation);
+    must(engines + sources + workflows == 1);
+    if (engines)
+        check_engine(generation, generation_engine_at(generation, 0));
+    if (sources)
+        check_source(generation, generation_source_at(generation, 0));
+    if (workflows)
+        check_workflow(generation_workflow_at(generation, 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -10,15 +10,15 @@
 
 enum { DEPTH_MAX = 5, TEXT_MAX = 6000, FAMILIES_MAX = 64 };
 
-struct source {
+struct input {
     const uint8_t *at, *end;
 };
 
-static uint8_t next(struct source *in) {
+static uint8_t next(struct input *in) {
     return in->at < in->end ? *in->at++ : 0;
 }
 
-static const char *pick(struct source *in, const char *const *choices, size_t count) {
+static const char *pick(struct input *in, const char *const *choices, size_t count) {
     return choices[next(in) % count];
 }
 
@@ -82,15 +82,15 @@ static const char *const values[] = {"1",
                                      "{ rename = { a = \"b\" } }",
                                      "{ name = \"e:g\", where = { a = \"x\" }, scale = 0.5 }"};
 
-static void write_value(struct source *in, struct buffer *out, int depth);
+static void write_value(struct input *in, struct buffer *out, int depth);
 
-static void write_field(struct source *in, struct buffer *out, const char *key, int depth) {
+static void write_field(struct input *in, struct buffer *out, const char *key, int depth) {
     buffer_format(out, "%s = ", key);
     write_value(in, out, depth);
     buffer_string(out, ", ");
 }
 
-static void write_value(struct source *in, struct buffer *out, int depth) {
+static void write_value(struct input *in, struct buffer *out, int depth) {
     uint8_t what = next(in);
     if (what < 192 || depth == DEPTH_MAX || out->length > TEXT_MAX) {
         buffer_string(out, PICK(in, values));
@@ -109,7 +109,7 @@ static void write_value(struct source *in, struct buffer *out, int depth) {
 }
 
 /* A metric with what it needs, most of the time right, and a few fields more. */
-static void write_metric(struct source *in, struct buffer *out) {
+static void write_metric(struct input *in, struct buffer *out) {
     static const char *const names[] = {"std:g", "std:n_total", "std:h", "std:s", "a", "9", "a b"};
     static const char *const types[] = {"gauge", "counter", "histogram", "summary", "guage"};
     static const char *const extra[] = {"help",  "sample", "scale",   "where",
@@ -130,7 +130,7 @@ static void write_metric(struct source *in, struct buffer *out) {
     buffer_string(out, "}, ");
 }
 
-static void write_file(struct source *in, struct buffer *out) {
+static void write_file(struct input *in, struct buffer *out) {
     buffer_string(out, "return { api = 1, engine = \"x\", prefixes = { \"e:\", \"\" }, ");
     for (int left = next(in) % 3; left > 0; left--)
         write_field(in, out, PICK(in, keys), 0);
@@ -140,7 +140,7 @@ static void write_file(struct source *in, struct buffer *out) {
     buffer_string(out, "} }\n");
 }
 
-static void apply(const struct mapping *mapping, const struct source *page) {
+static void apply(const struct mapping *mapping, const struct input *page) {
     struct buffer families = {0};
     struct rename_choice choices[FAMILIES_MAX];
     must(mapping_family_count(mapping) <= FAMILIES_MAX);
@@ -157,8 +157,8 @@ static const char usual[] = "# HELP e:g Help.\n# TYPE e:g gauge\ne:g{a=\"x\",b=\
                             "h{quantile=\"0.5\"} 1\n# EOF\n";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct source in = {data, data + size};
-    const struct source pages[] = {
+    struct input in = {data, data + size};
+    const struct input pages[] = {
         {(const uint8_t *)usual, (const uint8_t *)usual + sizeof usual - 1},
         {(const uint8_t *)usual, (const uint8_t *)usual + sizeof usual - 7}};
     struct rule_sources sources = {.lua = KTHENA_SOURCE_DIR "/lua",

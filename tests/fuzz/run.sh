@@ -26,7 +26,7 @@ seed() {
   cp "tests/fuzz/corpus/$1"/* "$scratch/$1"
   case $1 in
   exposition) cp tests/fixtures/engines/*.prom "$scratch/$1" ;;
-  rule_file) cp rules/engines/*.lua "$scratch/$1" ;;
+  rule_file) find rules -name demo -prune -o -name '*.lua' -exec cp -t "$scratch/$1" {} + ;;
   esac
 }
 
