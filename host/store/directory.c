@@ -13,39 +13,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static enum error_kind kind_of(int number) {
-    if (number == ENOSPC || number == EDQUOT)
-        return ERROR_SPACE;
-    return number == EACCES || number == EPERM || number == EROFS ? ERROR_DENIED : ERROR_IO;
-}
-
-static const char *advice(int number) {
-    switch (number) {
-    case ENOSPC:
-        return "; free some space or use a larger volume, then run it again";
-    case EDQUOT:
-        return "; free some space or raise the quota, then run it again";
-    case EACCES:
-    case EPERM:
-        return "; change the permissions, or run as a user who has them";
-    case EROFS:
-        return "; mount the volume writable";
-    default:
-        return "";
-    }
-}
-
-struct error *store_error(const char *what, const char *dir, const char *path) {
-    int number = errno;
-    char why[128];
-    const char *text = strerror_r(number, why, sizeof why);
-    char *shown = dir && *path ? file_join(dir, path) : memory_string(dir ? dir : path);
-    struct error *error = error_new(kind_of(number), NULL, "could not %s %s: %s%s", what, shown,
-                                    text, advice(number));
-    memory_free(shown);
-    return error;
-}
-
 struct error *directory_error(const struct directory *directory, const char *what,
                               const char *path) {
     return store_error(what, directory->path, path);

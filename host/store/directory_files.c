@@ -8,26 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum { PART_NAME_SIZE = 24, FOLLOW_NOTHING = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
-
-bool store_path_is_clean(const char *path) {
-    bool first = true;
-    for (const char *at = path;; first = false) {
-        size_t length = strcspn(at, "/");
-        if (length == 0 || (length == 1 && at[0] == '.') ||
-            (length == 2 && strncmp(at, "..", 2) == 0))
-            return false;
-        if (first && length == strlen(STORE_WORK) && strncasecmp(at, STORE_WORK, length) == 0)
-            return false;
-        if (!at[length])
-            return true;
-        at += length + 1;
-    }
-}
 
 struct error *store_check_path(const struct directory *directory, const char *path) {
     if (store_path_is_clean(path))
@@ -71,37 +54,6 @@ int store_open_parts(const struct directory *directory, bool make) {
     if (mkdirat(directory->work_fd, "parts", 0777) != 0 && errno != EEXIST)
         return -1;
     return openat(directory->work_fd, "parts", O_RDONLY | FOLLOW_NOTHING);
-}
-
-bool store_write_at(int fd, const void *bytes, size_t length, int64_t offset) {
-    for (const char *at = bytes; length > 0;) {
-        ssize_t wrote = offset < 0 ? write(fd, at, length) : pwrite(fd, at, length, offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote == 0)
-            errno = EIO;
-        if (wrote <= 0)
-            return false;
-        at += wrote;
-        length -= (size_t)wrote;
-        offset += offset < 0 ? 0 : wrote;
-    }
-    return true;
-}
-
-bool store_write(int fd, const void *bytes, size_t length) {
-    return store_write_at(fd, bytes, length, -1);
-}
-
-bool store_sync(int fd) {
-    return fdatasync(fd) == 0 || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
-}
-
-uint64_t store_random(void) {
-    uint64_t number = 0;
-    while (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        ; /* interrupted before the system had any */
-    return number;
 }
 
 bool directory_stat(const struct directory *directory, const char *path, struct stat *about) {

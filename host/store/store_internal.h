@@ -38,6 +38,16 @@ bool store_write_at(int fd, const void *bytes, size_t length, int64_t offset);
 /* Has a file or a directory on disk; true also where the file system has no such call. */
 bool store_sync(int fd);
 
+/* The time of a file's last change; one beyond the year 2262 wraps around. */
+static inline int64_t store_mtime_ns(const struct stat *about) {
+    return (int64_t)((uint64_t)about->st_mtim.tv_sec * 1000000000 +
+                     (uint64_t)about->st_mtim.tv_nsec);
+}
+
+/* Tells one running kernel from all others; "-" when the system does not say. */
+enum { STORE_BOOT_SIZE = 40 };
+void store_boot_id(char boot[STORE_BOOT_SIZE]);
+
 /* A number nobody else has. */
 uint64_t store_random(void);
 
