@@ -28,6 +28,7 @@ void exchange_begin(struct exchange *exchange, struct request *request,
     exchange->info = info;
     exchange->framing = (struct framing){0};
     exchange->body_read = exchange->close = exchange->replied = false;
+    exchange->streaming = exchange->chunked = false;
     exchange->status = 0;
     exchange->sent = 0;
     exchange->path[0] = '\0';
@@ -67,9 +68,8 @@ static void copy_parameters(struct request *request, const struct route_match *m
 }
 
 static void reply_wrong_method(struct request *request) {
-    const struct server *server = request->exchange->server;
     struct buffer allow = {0}, headers = {0};
-    routes_allow(server->routes, server->route_count, request->path, &allow);
+    routes_allow(request->table, request->path, &allow);
     buffer_format(&headers, "Allow: %s\r\n", buffer_text(&allow));
     reply_error_with(request, 405, buffer_text(&headers), "%s does not take %s; it takes %s",
                      request->path, request->method, buffer_text(&allow));
@@ -92,16 +92,27 @@ static void run_handler(struct request *request) {
     }
 }
 
-/* Requests that take long must leave workers for those that do not. */
-static void run_slow_handler(struct request *request) {
-    struct server *server = request->exchange->server;
-    if (atomic_fetch_add(&server->slow, 1) < server->slow_max)
-        run_handler(request);
+/* Requests that take long must leave workers for those that do not. Runs the handler unless so many
+ * of its like are running. */
+static void run_within(struct request *request, atomic_size_t *running, size_t max,
+                       void (*run)(struct request *)) {
+    if (atomic_fetch_add(running, 1) < max)
+        run(request);
     else
         reply_error_with(request, 503, "Retry-After: 1\r\n",
                          "%zu requests like this one are being answered already; try again later",
-                         server->slow_max);
-    atomic_fetch_sub(&server->slow, 1);
+                         max);
+    atomic_fetch_sub(running, 1);
+}
+
+static void run_slow_handler(struct request *request) {
+    struct server *server = request->exchange->server;
+    run_within(request, &server->slow, server->slow_max, run_handler);
+}
+
+static void run_held_handler(struct request *request) {
+    struct server *server = request->exchange->server;
+    run_within(request, &server->held, server->held_max, run_slow_handler);
 }
 
 static void run_route(struct request *request) {
@@ -111,10 +122,29 @@ static void run_route(struct request *request) {
         request_refuse_size(request);
     else if (route->body_limit == 0 && exchange->framing.length > BODY_IGNORED_MAX)
         refuse(request, (struct refusal){413, "this request takes no body"});
+    else if (route->held)
+        run_held_handler(request);
     else if (route->slow)
         run_slow_handler(request);
     else
         run_handler(request);
+}
+
+/* By the table that is current now. */
+static void answer_by_table(struct request *request) {
+    struct route_match match;
+    routes_find(request->table, request->method, request->path, &match);
+    if (!is_allowed(request, match.route)) {
+        reply_error(request, 401, "a token is needed; send 'Authorization: Bearer <token>'");
+    } else if (!match.path_known) {
+        reply_error(request, 404, "Not Found: no route %s", request->path);
+    } else if (!match.route) {
+        reply_wrong_method(request);
+    } else {
+        request->route = match.route;
+        copy_parameters(request, &match);
+        run_route(request);
+    }
 }
 
 static void answer(struct request *request) {
@@ -128,19 +158,11 @@ static void answer(struct request *request) {
         refuse(request, refusal);
         return;
     }
-    struct route_match match;
-    routes_find(server->routes, server->route_count, request->method, request->path, &match);
-    if (!is_allowed(request, match.route)) {
-        reply_error(request, 401, "a token is needed; send 'Authorization: Bearer <token>'");
-    } else if (!match.path_known) {
-        reply_error(request, 404, "Not Found: no route %s", request->path);
-    } else if (!match.route) {
-        reply_wrong_method(request);
-    } else {
-        request->route = match.route;
-        copy_parameters(request, &match);
-        run_route(request);
-    }
+    const struct route_tables *tables = &server->tables;
+    request->table = tables->acquire ? tables->acquire(tables->context) : &server->table;
+    answer_by_table(request);
+    if (tables->acquire)
+        tables->release(request->table, tables->context);
 }
 
 /* The connection is about to be closed with bytes of the client's unread, or on their way. Closed

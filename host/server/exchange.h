@@ -25,8 +25,8 @@ enum {
 };
 
 struct server {
-    const struct route *routes;
-    size_t route_count;
+    struct route_table table;   /* that does not change, */
+    struct route_tables tables; /* or where to get the current one; acquire is NULL: table */
     struct listeners listeners;
     struct tls *tls;   /* NULL: plain */
     struct auth *auth; /* NULL: no token is asked for */
@@ -34,8 +34,10 @@ struct server {
     struct gate *gate;
     struct mg_context *civetweb;
     atomic_bool draining;
-    atomic_size_t slow;    /* requests of slow routes being answered, */
-    size_t slow_max;       /* at most */
+    atomic_size_t slow; /* requests of slow and held routes being answered, */
+    size_t slow_max;    /* at most; */
+    atomic_size_t held; /* and of held ones alone */
+    size_t held_max;
     pthread_mutex_t mutex; /* for the rest */
     pthread_cond_t changed;
     bool attached;              /* civetweb's accepting thread has gone through handover_attach, */
@@ -52,8 +54,10 @@ struct exchange {
     bool body_read;
     bool close; /* the connection ends with this reply */
     bool replied;
-    int status;  /* of the reply */
-    size_t sent; /* bytes of its body */
+    bool streaming; /* the reply's body may go on */
+    bool chunked;   /* in chunks; otherwise until the connection ends */
+    int status;     /* of the reply */
+    size_t sent;    /* bytes of its body */
     char path[PATH_MAX_BYTES];
     char parameters[PATH_MAX_BYTES]; /* their text, NUL after NUL */
 };

@@ -39,9 +39,18 @@ static void write_operation_id(struct json *json, const struct route *route) {
     buffer_free(&id);
 }
 
-static void write_parameters(struct json *json, const char *path) {
-    const char *brace = strchr(path, '{');
-    if (!brace)
+static void write_query_parameter(struct json *json, const struct route_parameter *parameter) {
+    json_object(json);
+    json_key_string(json, "name", parameter->name);
+    json_key_string(json, "in", "query");
+    json_key_string(json, "description", parameter->description);
+    write_schema_member(json, "schema", parameter->schema);
+    json_end_object(json);
+}
+
+static void write_parameters(struct json *json, const struct route *route) {
+    const char *brace = strchr(route->path, '{');
+    if (!brace && !route->query_count)
         return;
     json_key(json, "parameters");
     json_array(json);
@@ -54,6 +63,8 @@ static void write_parameters(struct json *json, const char *path) {
         write_schema_member(json, "schema", "{\"type\":\"string\"}");
         json_end_object(json);
     }
+    for (size_t i = 0; i < route->query_count; i++)
+        write_query_parameter(json, &route->query[i]);
     json_end_array(json);
 }
 
@@ -117,7 +128,7 @@ static void write_operation(struct json *json, const struct route *route, bool t
     write_operation_id(json, route);
     if (route->summary)
         json_key_string(json, "summary", route->summary);
-    write_parameters(json, route->path);
+    write_parameters(json, route);
     write_body(json, route);
     json_key(json, "responses");
     json_object(json);

@@ -94,17 +94,16 @@ static void settle_unread_body(struct exchange *exchange) {
         exchange->close = true;
 }
 
+/* framing is the header line that tells where the body ends, "" if none does. */
 static void add_head(struct buffer *head, int status, const char *content_type, const char *headers,
-                     size_t length, bool keep) {
+                     const char *framing, bool keep) {
     char date[64], start[256];
     date_text(date, sizeof date);
     snprintf(start, sizeof start, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: %s\r\n", status,
              phrase_of(status), date, keep ? "keep-alive" : "close");
     buffer_string(head, start);
-    if (!is_bodiless(status)) {
-        snprintf(start, sizeof start, "Content-Length: %zu\r\n", length);
-        buffer_string(head, start);
-    }
+    if (!is_bodiless(status))
+        buffer_string(head, framing);
     if (content_type && !is_bodiless(status)) {
         buffer_string(head, "Content-Type: ");
         buffer_string(head, content_type);
@@ -153,21 +152,26 @@ static bool write_reply(struct exchange *exchange, struct buffer *head, const st
     return sent;
 }
 
+static void close_after(struct exchange *exchange) {
+    exchange->close = true;
+    mg_disable_connection_keep_alive(exchange->connection);
+}
+
 bool reply_send(struct request *request, int status, const char *content_type, const char *headers,
                 const struct span *spans, size_t span_count) {
     struct exchange *exchange = request->exchange;
     size_t length = 0;
+    char framing[48];
     for (size_t i = 0; i < span_count; i++)
         length += spans[i].length;
     settle_unread_body(exchange);
     bool keep = keeps_alive(exchange);
-    if (!keep) {
-        exchange->close = true;
-        mg_disable_connection_keep_alive(exchange->connection);
-    }
+    if (!keep)
+        close_after(exchange);
+    snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", length);
     struct buffer head = {0};
     buffer_reserve(&head, HEAD_ROOM + (length <= COPY_MAX ? length : FIRST_PART));
-    add_head(&head, status, content_type, headers, length, keep);
+    add_head(&head, status, content_type, headers, framing, keep);
     size_t body = !strcmp(request->method, "HEAD") || is_bodiless(status) ? 0 : length;
     exchange->replied = true;
     exchange->status = status;
@@ -176,10 +180,61 @@ bool reply_send(struct request *request, int status, const char *content_type, c
     bool sent = write_reply(exchange, &head, spans, body ? span_count : 0, body);
     exchange_relax(exchange);
     buffer_free(&head);
-    if (!sent) {
-        exchange->close = true;
-        mg_disable_connection_keep_alive(exchange->connection);
-    }
+    if (!sent)
+        close_after(exchange);
+    return sent;
+}
+
+/* Writes in the time that a client has for so many bytes. */
+static bool stream_out(struct exchange *exchange, const struct buffer *bytes) {
+    exchange_allow(exchange, bytes->length);
+    exchange->streaming = write_all(exchange, bytes->data, bytes->length);
+    exchange_relax(exchange);
+    return exchange->streaming;
+}
+
+bool reply_stream_begin(struct request *request, int status, const char *content_type,
+                        const char *headers) {
+    struct exchange *exchange = request->exchange;
+    const char *version = exchange->info->http_version;
+    struct buffer head = {0};
+    exchange->chunked = version && !strcmp(version, "1.1");
+    exchange->replied = true;
+    exchange->status = status;
+    close_after(exchange);
+    add_head(&head, status, content_type, headers,
+             exchange->chunked ? "Transfer-Encoding: chunked\r\n" : "", false);
+    bool sent = stream_out(exchange, &head);
+    buffer_free(&head);
+    if (!strcmp(request->method, "HEAD"))
+        exchange->streaming = false;
+    return sent && exchange->streaming;
+}
+
+bool reply_stream_write(struct request *request, const void *bytes, size_t length) {
+    struct exchange *exchange = request->exchange;
+    if (!exchange->streaming || length == 0) /* a chunk of nothing would be the last one */
+        return exchange->streaming;
+    struct buffer out = {0};
+    buffer_reserve(&out, length + 32);
+    if (exchange->chunked)
+        buffer_format(&out, "%zx\r\n", length);
+    buffer_append(&out, bytes, length);
+    if (exchange->chunked)
+        buffer_string(&out, "\r\n");
+    bool sent = stream_out(exchange, &out);
+    exchange->sent += length;
+    buffer_free(&out);
+    return sent;
+}
+
+bool reply_stream_end(struct request *request) {
+    struct exchange *exchange = request->exchange;
+    static char last[] = "0\r\n\r\n";
+    bool sent = exchange->streaming;
+    if (sent && exchange->chunked)
+        sent = stream_out(exchange, &(struct buffer){.data = last, .length = sizeof last - 1});
+    exchange->streaming = false;
     return sent;
 }
 

@@ -26,6 +26,15 @@ const char *request_parameter(const struct request *request, const char *name) {
     return NULL;
 }
 
+bool request_query(const struct request *request, const char *name, struct buffer *out) {
+    size_t length = strlen(request->query);
+    char *value = buffer_reserve(out, length + 1);
+    int got = mg_get_var(request->query, length, name, value, length + 1);
+    if (got > 0)
+        out->length += (size_t)got;
+    return got >= 0;
+}
+
 static bool refuse_body(struct request *request, int status, const char *detail) {
     request->exchange->close = true;
     reply_error(request, status, "%s", detail);

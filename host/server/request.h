@@ -22,6 +22,7 @@ struct request {
     const char *peer;   /* "10.0.0.7:41234", "[::1]:41234" or "unix", for logs */
     bool secure;        /* came over TLS */
     const struct route *route;
+    const struct route_table *table; /* that the route is of */
 
     /* The rest is private to server/. */
     struct exchange *exchange;
@@ -34,6 +35,10 @@ const char *request_header(const struct request *request, const char *name);
 
 /* The segment of the path that stands for {name} in the route's path; NULL if there is none. */
 const char *request_parameter(const struct request *request, const char *name);
+
+/* Appends the decoded value of a parameter of the query to out; false when it was not sent. Of one
+ * sent more than once, the first. */
+bool request_query(const struct request *request, const char *name, struct buffer *out);
 
 /* Appends the whole body to out. False when that failed: too large, cut short, too slow. The client
  * has then been answered, and the handler just returns. */

@@ -26,15 +26,16 @@ static bool has_method(const struct route *route, const char *method) {
            (!strcmp(method, "HEAD") && !strcmp(route->method, "GET"));
 }
 
-void routes_find(const struct route *routes, size_t count, const char *method, const char *path,
+void routes_find(const struct route_table *table, const char *method, const char *path,
                  struct route_match *match) {
     *match = (struct route_match){0};
-    for (size_t i = 0; i < count; i++) {
-        struct route_match candidate = {.route = &routes[i], .path_known = true};
-        if (!fits(routes[i].path, path, &candidate))
+    for (size_t i = 0; i < table->count; i++) {
+        const struct route *route = &table->routes[i];
+        struct route_match candidate = {.route = route, .path_known = true};
+        if (!fits(route->path, path, &candidate))
             continue;
         match->path_known = true;
-        if (has_method(&routes[i], method) &&
+        if (has_method(route, method) &&
             (!match->route || candidate.parameter_count < match->parameter_count))
             *match = candidate;
     }
@@ -46,14 +47,15 @@ static void add_method(struct buffer *out, size_t start, const char *method) {
     buffer_string(out, method);
 }
 
-void routes_allow(const struct route *routes, size_t count, const char *path, struct buffer *out) {
+void routes_allow(const struct route_table *table, const char *path, struct buffer *out) {
     size_t start = out->length;
     struct route_match match;
-    for (size_t i = 0; i < count; i++) {
-        if (!fits(routes[i].path, path, &match))
+    for (size_t i = 0; i < table->count; i++) {
+        const struct route *route = &table->routes[i];
+        if (!fits(route->path, path, &match))
             continue;
-        add_method(out, start, routes[i].method);
-        if (!strcmp(routes[i].method, "GET"))
+        add_method(out, start, route->method);
+        if (!strcmp(route->method, "GET"))
             add_method(out, start, "HEAD");
     }
 }

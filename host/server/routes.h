@@ -25,10 +25,10 @@ struct route_match {
 };
 
 /* Finds the route with the fewest braces that matches the decoded path; HEAD finds GET. */
-void routes_find(const struct route *routes, size_t count, const char *method, const char *path,
+void routes_find(const struct route_table *table, const char *method, const char *path,
                  struct route_match *match);
 
 /* Appends the methods that the path has, "GET, HEAD, POST". */
-void routes_allow(const struct route *routes, size_t count, const char *path, struct buffer *out);
+void routes_allow(const struct route_table *table, const char *path, struct buffer *out);
 
 #endif

@@ -16,7 +16,7 @@ enum { HAS_TLS = true };
 #endif
 
 enum {
-    WORKERS = 64,
+    WORKERS = 128, /* five eighths of them for jobs that are waited for and event streams */
     ATTACH_MS = 10000,
     LAST_REQUESTS_MS = 1000, /* for requests that came in while draining */
 };
@@ -123,6 +123,7 @@ static struct error *open_parts(struct server *server, const struct server_confi
     if (error)
         return error;
     server->slow_max = workers < 4 ? 1 : (size_t)workers - (size_t)workers / 4;
+    server->held_max = workers < 4 ? 1 : (size_t)workers * 5 / 8;
     server->handover = handover_new(workers);
     if (server->tls)
         tls_bind(server->tls, server->handover);
@@ -150,8 +151,9 @@ static void server_free(struct server *server) {
 struct error *server_start(const struct server_config *config, struct server **out) {
     mg_init_library(0);
     struct server *server = memory_zero(1, sizeof *server);
-    server->routes = config->routes;
-    server->route_count = config->route_count;
+    server->table = (struct route_table){config->routes, config->route_count};
+    if (config->tables)
+        server->tables = *config->tables;
     pthread_mutex_init(&server->mutex, NULL);
     clock_condition_init(&server->changed);
     *out = server; /* before the first handler runs, since it may ask for it */
