@@ -74,10 +74,12 @@ struct mapping **api_push_mapping(lua_State *lua);
 /* The mapping behind a handle of host.mapping, which keeps its reference. */
 struct mapping *api_mapping(lua_State *lua, int argument);
 
-/* Pushes a handle of host.secret. The first is told from a text by the second; the others are the
- * text behind an argument that is a text or a secret, without a NUL in it, and NULL for nil. They
- * live as long as the argument. */
+/* Pushes a handle of host.secret; the second without white space at the ends, which files and
+ * variables with credentials often have. The third tells one from a text. The others are the text
+ * behind an argument that is a text or a secret, without a NUL in it, and NULL for nil; it lives as
+ * long as the argument. */
 void api_push_secret(lua_State *lua, const char *text, size_t length);
+void api_push_trimmed_secret(lua_State *lua, const char *text, size_t length);
 bool api_is_secret(lua_State *lua, int argument);
 const char *api_secret(lua_State *lua, int argument, size_t *length);
 const char *api_secret_text(lua_State *lua, int argument);

@@ -72,7 +72,7 @@ static int value(lua_State *lua, bool is_secret) {
         return api_fail_kind(lua, error_new(ERROR_INVALID, NULL, "config: %s: expected a text",
                                             lua_tostring(lua, 2)));
     if (is_secret)
-        api_push_secret(lua, text, strlen(text));
+        api_push_trimmed_secret(lua, text, strlen(text));
     else
         lua_pushstring(lua, text);
     return 1;

@@ -1,4 +1,5 @@
-/* host.file: read(path, limit) is a file's content as a secret; or nil, a message and a kind. */
+/* host.file: read(path, limit) is a file's content as a secret, without white
+ * space at its ends; or nil, a message and a kind. */
 #include "base/file.h"
 
 #include "api/parts.h"
@@ -16,7 +17,7 @@ static int read_file(lua_State *lua) {
     guard_resume(lua);
     if (error)
         return api_fail_kind(lua, error);
-    api_push_secret(lua, content->length ? content->data : "", content->length);
+    api_push_trimmed_secret(lua, content->length ? content->data : "", content->length);
     parts_free_text(content);
     return 1;
 }

@@ -2,7 +2,7 @@
  * host.plan: new() makes a plan to fill, a skin over transfer/plan.h. First how its files are asked
  * for, then the files, then seal().
  *
- *   plan:revision(text, pinned)
+ *   plan:set_revision(text, pinned)
  *   plan:header(name, part...)        parts are texts or secrets; true, or nil, message, kind
  *   plan:signer(handle)  :pin(header, value)  :reasons(headers separated by commas)
  *   plan:digest_header(header, kind, unless_name or nil, unless_value or nil)
@@ -10,7 +10,7 @@
  *             digest or nil, head, mtime in seconds or nil, mode or nil)
  *   plan:include(glob)  plan:exclude(glob)           applied by seal
  *   plan:seal()
- *   plan:count()  plan:bytes()
+ *   plan:revision()  plan:count()  plan:holds(path)      of a sealed plan
  *   plan:describe(source, directory)  the plan as JSON, for people
  *
  * file, digest_header and seal return true; or nil, a message and a kind.
@@ -25,6 +25,7 @@
 #include "api/api.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const char PLAN[] = "host.plan";
 
@@ -86,7 +87,7 @@ static int succeed(lua_State *lua, struct error *error) {
     return 1;
 }
 
-static int revision(lua_State *lua) {
+static int set_revision(lua_State *lua) {
     const struct handle *handle = check(lua);
     plan_set_revision(handle->plan, api_text(lua, 2), lua_toboolean(lua, 3));
     return 0;
@@ -219,8 +220,20 @@ static int count(lua_State *lua) {
     return 1;
 }
 
-static int bytes(lua_State *lua) {
-    lua_pushnumber(lua, (double)api_plan(lua, 1)->bytes);
+static int revision(lua_State *lua) {
+    lua_pushstring(lua, api_plan(lua, 1)->revision);
+    return 1;
+}
+
+static int by_path(const void *left, const void *right) {
+    return strcmp(((const struct plan_file *)left)->path, ((const struct plan_file *)right)->path);
+}
+
+static int holds(lua_State *lua) {
+    const struct plan *plan = api_plan(lua, 1);
+    struct plan_file wanted = {.path = api_text(lua, 2)};
+    lua_pushboolean(lua, plan->file_count > 0 && bsearch(&wanted, plan->files, plan->file_count,
+                                                         sizeof *plan->files, by_path) != NULL);
     return 1;
 }
 
@@ -263,11 +276,21 @@ static int collect(lua_State *lua) {
 
 static int new_plan(lua_State *lua) {
     static const luaL_Reg methods[] = {
-        {"revision", revision}, {"header", header},   {"signer", signer},
-        {"pin", pin},           {"reasons", reasons}, {"digest_header", digest_header},
-        {"file", file},         {"include", include}, {"exclude", exclude},
-        {"seal", seal},         {"count", count},     {"bytes", bytes},
-        {"describe", describe}, {NULL, NULL},
+        {"set_revision", set_revision},
+        {"header", header},
+        {"signer", signer},
+        {"pin", pin},
+        {"reasons", reasons},
+        {"digest_header", digest_header},
+        {"file", file},
+        {"include", include},
+        {"exclude", exclude},
+        {"seal", seal},
+        {"count", count},
+        {"revision", revision},
+        {"holds", holds},
+        {"describe", describe},
+        {NULL, NULL},
     };
     struct handle *handle = lua_newuserdata(lua, sizeof *handle);
     *handle = (struct handle){0};

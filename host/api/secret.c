@@ -107,6 +107,11 @@ static struct span trim(struct span span) {
     return span;
 }
 
+void api_push_trimmed_secret(lua_State *lua, const char *text, size_t length) {
+    struct span span = trim((struct span){text, length});
+    api_push_secret(lua, span.at, span.length);
+}
+
 static struct span next_line(struct span *rest) {
     const char *newline = memchr(rest->at, '\n', rest->length);
     size_t length = newline ? (size_t)(newline - rest->at) : rest->length;

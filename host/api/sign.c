@@ -1,6 +1,6 @@
 /*
  * host.sign: aws_sigv4(access_key, secret_key, session_token or nil, region, service) makes a
- * signer for requests and plans, of texts or secrets.
+ * signer for requests and plans, of texts or secrets; an empty token is none.
  */
 #include "transfer/sigv4.h"
 
@@ -33,6 +33,8 @@ static int aws_sigv4(lua_State *lua) {
         .region = api_secret_text(lua, 4),
         .service = api_secret_text(lua, 5),
     };
+    if (credentials.session_token && !*credentials.session_token)
+        credentials.session_token = NULL;
     struct handle *handle = lua_newuserdata(lua, sizeof *handle);
     handle->signer = NULL;
     api_handle(lua, SIGNER, NULL, collect);

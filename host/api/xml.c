@@ -1,6 +1,7 @@
 /*
- * host.xml: parse(text) is the root element as a table { name=, text=, children... }; or nil and a
- * message with the line. Names are without prefixes; attributes are dropped.
+ * host.xml: parse(text, metatable) is the root element as a table { name=, text=, children... }; or
+ * nil and a message with the line. Every element gets the metatable. Names are without prefixes;
+ * attributes are dropped.
  */
 #include "base/xml.h"
 
@@ -19,6 +20,8 @@ static void push_node(lua_State *lua, const struct xml *xml, size_t node) {
     lua_setfield(lua, -2, "name");
     lua_pushlstring(lua, text->length ? text->data : "", text->length);
     lua_setfield(lua, -2, "text");
+    lua_pushvalue(lua, 2);
+    lua_setmetatable(lua, -2);
 }
 
 /* Builds the tables. The elements that are open stand on the stack from `base` on, the root lowest;
@@ -45,6 +48,7 @@ static void push_tree(lua_State *lua, const struct xml *xml) {
 static int parse(lua_State *lua) {
     size_t length;
     const char *text = luaL_checklstring(lua, 1, &length);
+    luaL_checktype(lua, 2, LUA_TTABLE);
     struct xml *xml = lua_newuserdata(lua, sizeof *xml);
     *xml = (struct xml){0};
     api_handle(lua, "host.xml.tree", NULL, collect);

@@ -17,6 +17,11 @@ function json.list(items)
   return setmetatable(items, list)
 end
 
+--- Whether json.list has marked a value.
+function json.is_list(value)
+  return getmetatable(value) == list
+end
+
 local encode
 
 -- Most texts need no escapes.

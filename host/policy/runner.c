@@ -1,0 +1,130 @@
+#include "api/api.h"
+#include "base/memory.h"
+#include "base/redact.h"
+#include "policy/guard.h"
+#include "policy/runner_internal.h"
+
+#include <stdatomic.h>
+
+/* Of Lua alone: what the host does for a rule does not count. */
+#define BUDGET_SECONDS 30
+
+/* A state that a call has left larger than this is made anew, which costs a millisecond. */
+enum { STATE_KEPT_BYTES = 4 * 1024 * 1024 };
+
+struct error *runner_new(const struct runner_config *config, struct runner **out) {
+    struct runner *runner = memory_zero(1, sizeof *runner);
+    struct network guarded = config->download.network;
+    guarded.guarded = true;
+    runner->config = config;
+    runner->plain = http_client_new(&config->download.network);
+    runner->guarded = http_client_new(&guarded);
+    *out = runner;
+    return NULL;
+}
+
+static void drop_state(struct runner *runner) {
+    state_free(runner->state);
+    runner->state = NULL;
+    generation_unref(runner->generation);
+    runner->generation = NULL;
+}
+
+void runner_free(struct runner *runner) {
+    if (!runner)
+        return;
+    drop_state(runner);
+    http_client_free(runner->plain);
+    http_client_free(runner->guarded);
+    memory_free(runner);
+}
+
+/* Makes sure that the state is one of this generation. */
+static struct error *prepare(struct runner *runner, struct generation *generation) {
+    if (runner->state && runner->generation == generation)
+        return NULL;
+    drop_state(runner);
+    struct error *error = state_new(runner->config->lua, 0, &runner->state);
+    if (!error)
+        runner->generation = generation_ref(generation);
+    return error;
+}
+
+/* Takes result; or nil, a message and a kind, which stand at the bottom of the stack. */
+static int take_outcome(lua_State *lua, struct runner_call *call) {
+    size_t length;
+    enum error_kind kind;
+    if (lua_type(lua, -3) == LUA_TSTRING) {
+        const char *text = lua_tolstring(lua, -3, &length);
+        buffer_append(call->result, text, length);
+        return 0;
+    }
+    if (lua_type(lua, -2) != LUA_TSTRING || lua_type(lua, -1) != LUA_TSTRING ||
+        !error_kind_parse(lua_tostring(lua, -1), &kind))
+        return luaL_error(lua, "%s returned neither a result nor an error", call->entry);
+    call->error = error_new(kind, NULL, "%s", lua_tostring(lua, -2));
+    return 0;
+}
+
+/* require("kthena.calls")[entry](arguments...) */
+static int enter(lua_State *lua) {
+    struct runner_call *call = lua_touserdata(lua, 1);
+    lua_getglobal(lua, "require");
+    lua_pushliteral(lua, "kthena.calls");
+    lua_call(lua, 1, 1);
+    lua_getfield(lua, -1, call->entry);
+    int function = lua_gettop(lua);
+    call->push(lua, call);
+    lua_call(lua, lua_gettop(lua) - function, 3);
+    return take_outcome(lua, call);
+}
+
+/* The same error in one piece, without secrets; a cancelled call's is ERROR_CANCELLED, whatever the
+ * rule has made of it. */
+static struct error *clean(struct error *error, const atomic_bool *cancel) {
+    if (!error)
+        return NULL;
+    bool cancelled = cancel && atomic_load(cancel);
+    char *message = error_text(error);
+    struct buffer text = {0};
+    buffer_string(&text, message);
+    redact(&text, 0);
+    struct error *cleaned =
+        error_new(cancelled ? ERROR_CANCELLED : error->kind, NULL, "%s", buffer_text(&text));
+    buffer_free(&text);
+    memory_free(message);
+    error_free(error);
+    return cleaned;
+}
+
+struct error *runner_call(struct runner *runner, struct generation *generation,
+                          struct runner_call *call) {
+    size_t start = call->result->length;
+    struct error *error = prepare(runner, generation);
+    if (error)
+        return error;
+    struct host_context context = {
+        .plain = runner->plain,
+        .guarded = runner->guarded,
+        .download = &runner->config->download,
+        .access = runner->config->access,
+        .generation = generation,
+        .progress = call->progress,
+        .job = call->job,
+        .cancel = call->cancel,
+    };
+    struct state *state = runner->state;
+    state->context = &context;
+    error = guard_call(state, call->display, BUDGET_SECONDS, enter, call);
+    state->context = NULL;
+    if (!error)
+        error = call->error;
+    else
+        error_free(call->error);
+    error = clean(error, call->cancel);
+    redact(call->result, start);
+    context_end(&context);
+    if (state->used_bytes > STATE_KEPT_BYTES)
+        drop_state(runner);
+    return error;
+}

@@ -1,0 +1,119 @@
+--- The entry points for jobs and commands: what the host's runner calls. Each returns JSON; or nil, a message and a
+-- kind.
+local access = require "host.access"
+local context = require "kthena.context"
+local download = require "kthena.download"
+local hooks = require "kthena.hooks"
+local json = require "kthena.json"
+local rules = require "kthena.rules"
+local sources = require "host.sources"
+local uri = require "kthena.uri"
+
+local calls = {}
+
+-- The rule files of this state by path. It is made anew when they change.
+local opened = {}
+
+local function open(file)
+  if not opened[file.path] then
+    opened[file.path] = { rules = rules.open(file), path = file.path }
+  end
+  return opened[file.path]
+end
+
+-- The source that resolves a URI.
+local function source_of(text)
+  local source, chunk, path = sources.find(text)
+  if not source then
+    return nil, chunk, path
+  end
+  return open({ text = source, chunk = chunk, path = path })
+end
+
+-- Checks what came with a request once more: a workflow may have made it up.
+local function check_access(options)
+  local ok, message, kind = access.source(options.source)
+  if not ok then
+    return nil, message, kind
+  end
+  return access.directory(options.directory)
+end
+
+-- Calls run(source, uri, options) with the source that the options name.
+local function with_source(run, options)
+  local source, message, kind = source_of(options.source)
+  if not source then
+    return nil, message, kind
+  end
+  if options.foreign then
+    options.directory, message, kind = check_access(options)
+    if not options.directory then
+      return nil, message, kind
+    end
+  end
+  return run(source, uri.parse(options.source), options)
+end
+
+--- Downloads: `options` holds source (a URI), and what kthena.download takes.
+function calls.download(options)
+  local result, message, kind = with_source(download.run, options)
+  if not result then
+    return nil, message, kind
+  end
+  return json.encode(result)
+end
+
+--- Resolves only, with the same options.
+function calls.plan(options)
+  return with_source(download.plan, options)
+end
+
+-- Marks the lists among plain data, so that JSON has them as such.
+local function mark_lists(value, depth)
+  if type(value) ~= "table" or depth > 32 then
+    return value
+  end
+  local copy = {}
+  for key, item in pairs(value) do
+    copy[key] = mark_lists(item, depth + 1)
+  end
+  return (#copy > 0 or json.is_list(value)) and json.list(copy) or copy
+end
+
+-- ctx.download of a workflow.
+local function download_for_workflow(source, directory, options)
+  options = options or {}
+  if type(source) ~= "string" or type(directory) ~= "string" then
+    error("ctx.download: expected a source and a directory", 2)
+  end
+  return with_source(download.run, {
+    source = source, directory = directory, foreign = true, config = options.config, workers = options.max_workers,
+    include = options.include, exclude = options.exclude,
+  })
+end
+
+--- Runs a workflow: its file, its parameters as JSON, and its configurations, handles by name.
+function calls.workflow(file, params, configs)
+  local workflow = open(file)
+  local values = json.decode(params)
+  for name, value in pairs(values) do
+    if value == json.null then
+      values[name] = nil
+    end
+  end
+  for name, handle in pairs(configs) do
+    values[name] = handle
+  end
+  local ctx = context.workflow(workflow.rules, download_for_workflow)
+  local reply, message, kind = hooks.call(workflow, "run", values, ctx)
+  if not reply then
+    return nil, message, kind
+  end
+  local ok, text = pcall(json.encode, mark_lists(reply, 0))
+  if not ok then
+    return nil, ("%s: run: %s"):format(workflow.path, text), "policy"
+  end
+  return text
+end
+
+return calls
