@@ -25,7 +25,7 @@ sandbox.allowed = {
       "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random", "sin", "sinh", "sqrt", "tan", "tanh",
     },
   },
-  modules = { "kthena.json" },
+  modules = { "kthena.json", "kthena.aws", "kthena.bucket" },
 }
 
 local MAX_PRINTS = 100
