@@ -1,5 +1,7 @@
 #include "commands/command.h"
 
+#include "sidecar/sidecar.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@ struct rule_sources command_rule_sources(const struct options *options, const st
         .layers = {.builtin = paths->rules},
         .variables = {.pod = options_string(options, "pod"),
                       .model = options_string(options, "model")},
+        .reserved = sidecar_reserved,
     };
     sources.layers.count = options_list(options, "rules", &sources.layers.directories);
     return sources;

@@ -9,6 +9,8 @@
 
 static const char SUFFIX[] = ".lua";
 
+static const char *const KIND_NAMES[RULE_KINDS] = {NULL, "engine", "source", "workflow"};
+
 /* One directory of one layer while it is read. */
 struct place {
     struct snapshot *snapshot;
@@ -16,7 +18,12 @@ struct place {
     const char *path;    /* the directory with the files */
     const char *display; /* what stands before the name for people */
     size_t rank;
+    enum rule_kind kind; /* of the files in it */
 };
+
+const char *rule_kind_name(enum rule_kind kind) {
+    return KIND_NAMES[kind];
+}
 
 static void release(struct rule_file *file) {
     memory_free(file->name);
@@ -44,10 +51,17 @@ static struct rule_file *claim(const struct place *place, const char *name, cons
                      file->display);
         return NULL;
     }
+    if (file && place->kind && file->kind && file->kind != place->kind) {
+        problems_add(&snapshot->problems, display, "would replace %s, which is no %s; rename it",
+                     file->display, rule_kind_name(place->kind));
+        return NULL;
+    }
     if (file) {
         char *replaces = memory_string(file->display);
+        enum rule_kind kind = file->kind;
         release(file);
         file->replaces = replaces;
+        file->kind = kind;
         return file;
     }
     if (snapshot->count == RULE_FILES_MAX) {
@@ -102,6 +116,7 @@ static void read_file(const struct place *place, const char *name) {
     file->display = display;
     file->layer = memory_string(place->layer);
     file->rank = place->rank;
+    file->kind = place->kind ? place->kind : file->kind;
     file->text = memory_copy(text.data, text.length);
     file->length = text.length;
     display = NULL;
@@ -133,19 +148,28 @@ static char *last_part(const char *path) {
     return memory_copy(path + start, end - start);
 }
 
+/* Reads the directory of a kind in a layer, if it is there. */
+static void read_kind(const struct place *layer, enum rule_kind kind) {
+    struct place place = *layer;
+    char *name = memory_format("%ss", rule_kind_name(kind));
+    char *path = file_join(layer->path, name);
+    char *display = file_join(layer->display, name);
+    place.path = path;
+    place.display = display;
+    place.kind = kind;
+    if (file_is_directory(path))
+        read_directory(&place);
+    memory_free(display);
+    memory_free(path);
+    memory_free(name);
+}
+
 static void read_layer(struct snapshot *snapshot, const char *layer, size_t rank) {
     char *shown = rank == 0 ? last_part(layer) : memory_string(layer);
-    char *engines = file_join(layer, "engines");
-    char *engines_shown = file_join(shown, "engines");
-    struct place place = {snapshot, layer, layer, shown, rank};
+    struct place place = {snapshot, layer, layer, shown, rank, RULE_ANY};
     read_directory(&place);
-    if (file_is_directory(engines)) {
-        place.path = engines;
-        place.display = engines_shown;
-        read_directory(&place);
-    }
-    memory_free(engines_shown);
-    memory_free(engines);
+    for (enum rule_kind kind = RULE_ENGINE; kind < RULE_KINDS; kind++)
+        read_kind(&place, kind);
     memory_free(shown);
 }
 
@@ -169,6 +193,21 @@ struct snapshot *snapshot_read(const struct layers *layers) {
     return snapshot;
 }
 
+/* The kind that the last directory of a path says. */
+static enum rule_kind kind_of(const char *display) {
+    const char *end = strrchr(display, '/');
+    const char *start = end;
+    while (start && start > display && start[-1] != '/')
+        start--;
+    for (enum rule_kind kind = RULE_ENGINE; start && kind < RULE_KINDS; kind++) {
+        size_t length = strlen(rule_kind_name(kind));
+        if ((size_t)(end - start) == length + 1 && start[length] == 's' &&
+            strncmp(start, rule_kind_name(kind), length) == 0)
+            return kind;
+    }
+    return RULE_ANY;
+}
+
 struct snapshot *snapshot_of(const char *display, const char *text, size_t length) {
     struct snapshot *snapshot = new_snapshot();
     snapshot->files = memory_zero(1, sizeof *snapshot->files);
@@ -176,6 +215,7 @@ struct snapshot *snapshot_of(const char *display, const char *text, size_t lengt
         .name = last_part(display),
         .display = memory_string(display),
         .layer = memory_string(""),
+        .kind = kind_of(display),
         .text = memory_copy(text, length),
         .length = length,
     };

@@ -4,9 +4,10 @@
  * (a ConfigMap mount swaps a symlink). The generation builder and the rulebook's watcher use it.
  *
  * Layers are the built-in directory and then each directory the user named, in order. In each,
- * engines/NAME.lua is a rule file, and so is NAME.lua directly in the directory, because a
+ * engines/NAME.lua, sources/NAME.lua and workflows/NAME.lua are rule files, of the kind that the
+ * directory says, and so is NAME.lua directly in the layer's directory, of any kind, because a
  * ConfigMap cannot hold subdirectories. A later layer's file replaces an earlier one of the same
- * name. Names that begin with a dot are skipped.
+ * name, which must be of the same kind. Names that begin with a dot are skipped.
  *
  * A snapshot never fails: what could not be read is in it as a problem, so that a directory that
  * vanishes is a change like any other. It is immutable and reference-counted.
@@ -25,6 +26,14 @@ enum {
     RULE_FILES_MAX = 1000,             /* of all layers together */
 };
 
+enum rule_kind {
+    RULE_ANY,
+    RULE_ENGINE,
+    RULE_SOURCE,
+    RULE_WORKFLOW,
+    RULE_KINDS, /* how many there are */
+};
+
 struct layers {
     const char *builtin;            /* the built-in rules directory */
     const char *const *directories; /* the user's, in order */
@@ -32,11 +41,12 @@ struct layers {
 };
 
 struct rule_file {
-    char *name;     /* "vllm.lua" */
-    char *display;  /* how people know it: "rules/engines/vllm.lua", "/etc/kthena/vllm.lua" */
-    char *layer;    /* the directory it came from, as given */
-    size_t rank;    /* of that layer; 0 is the built-in one */
-    char *replaces; /* display of the earlier layer's file it replaces, or NULL */
+    char *name;          /* "vllm.lua" */
+    char *display;       /* how people know it: "rules/engines/vllm.lua", "/etc/kthena/vllm.lua" */
+    char *layer;         /* the directory it came from, as given */
+    size_t rank;         /* of that layer; 0 is the built-in one */
+    char *replaces;      /* display of the earlier layer's file it replaces, or NULL */
+    enum rule_kind kind; /* what its directory, or the file it replaces, demands */
     char *text;
     size_t length;
 };
@@ -51,7 +61,12 @@ struct snapshot {
 /* Reads all layers. The texts in layers are copied. The result has one reference. */
 struct snapshot *snapshot_read(const struct layers *layers);
 
-/* Makes a snapshot of one file with this content, as if it were the only rule file there is. */
+/* The word for a kind: "engine", "source", "workflow"; NULL for RULE_ANY. Its directory is the
+ * word with an "s". */
+const char *rule_kind_name(enum rule_kind kind);
+
+/* Makes a snapshot of one file with this content, as if it were the only rule file there is. Its
+ * kind is the one that the directory in display says. */
 struct snapshot *snapshot_of(const char *display, const char *text, size_t length);
 
 /* Whether two snapshots hold the same files with the same contents, and the same problems. */

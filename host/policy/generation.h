@@ -37,6 +37,9 @@ struct rule_sources {
     struct layers layers;
     struct rule_variables variables;
     struct rule_limits limits;
+    /* Paths that no workflow may have, up to a NULL: "/v1/jobs" is that path, "/v1/jobs*" all that
+     * begin so. NULL: none. Must outlive whoever is given it. */
+    const char *const *reserved;
 };
 
 struct engine {
@@ -55,7 +58,7 @@ struct generation;
 
 /* Checks and compiles a snapshot, whose reference passes here in every case. Returns a generation
  * with one reference; or NULL, when anything is wrong in any file, and adds every problem to
- * problems. Of the sources only lua, variables and limits are used. */
+ * problems. Of the sources everything but the layers is used. */
 struct generation *generation_build(struct snapshot *snapshot, const struct rule_sources *sources,
                                     uint64_t number, struct problems *problems)
     __attribute__((warn_unused_result));
@@ -92,9 +95,9 @@ const struct source *generation_source_at(const struct generation *generation, s
 size_t generation_workflow_count(const struct generation *generation);
 const struct workflow *generation_workflow_at(const struct generation *generation, size_t index);
 
-/* The source that resolves a URI: that of its scheme ("acme://..."), or of the empty scheme for a
- * text without "://". ERROR_INVALID lists the known ones with their help and says what was meant
- * most likely. */
+/* The source that resolves a URI: that of its scheme ("acme://..."), in whatever case, or of the
+ * empty scheme for a text without "://" that is no path. ERROR_INVALID lists the known ones with
+ * their help and says what was meant most likely. */
 struct error *generation_source_of(const struct generation *generation, const char *uri,
                                    const struct source **out) __attribute__((warn_unused_result));
 

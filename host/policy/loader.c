@@ -3,46 +3,67 @@
 #include "api/api.h"
 #include "base/memory.h"
 #include "policy/guard.h"
+#include "policy/loader_private.h"
 
 #include <string.h>
 
-enum { DEFAULT_BUDGET_SECONDS = 1, PROBLEMS_MAX = 100 };
+enum { DEFAULT_BUDGET_SECONDS = 1, PROBLEMS_MAX = 100, METHODS_MAX = 32 };
 
 static const char OUTCOME[] = "host.outcome";
-
-/* One file while it is loaded. */
-struct load {
-    const struct rule_file *file;
-    const struct rule_variables *variables;
-    struct engine *engine;
-    struct problems *problems;
-    size_t problem_count; /* of this file, more than are kept */
-};
 
 /* What Lua holds of a load: a userdata whose methods take the results. */
 struct outcome {
     struct load *load; /* NULL once the load is over */
 };
 
-static struct load *check(lua_State *lua) {
+struct load *load_of(lua_State *lua) {
     struct outcome *outcome = luaL_checkudata(lua, 1, OUTCOME);
     luaL_argcheck(lua, outcome->load, 1, "the load is over");
     return outcome->load;
 }
 
-static void append(char ***list, size_t *count, const char *text) {
-    *list = memory_resize(*list, (*count + 1) * sizeof **list);
-    (*list)[(*count)++] = memory_string(text);
+/* Where a rule keeps its file. */
+static const struct rule_file **file_of(struct rule *rule) {
+    switch (rule->kind) {
+    case RULE_ENGINE:
+        return &rule->as.engine.file;
+    case RULE_SOURCE:
+        return &rule->as.source.file;
+    default:
+        return &rule->as.workflow.file;
+    }
 }
 
-static void replace(char **field, const char *text) {
+struct rule *load_rule(lua_State *lua, enum rule_kind kind) {
+    struct load *load = load_of(lua);
+    luaL_argcheck(lua, load->rule->kind == RULE_ANY || load->rule->kind == kind, 1,
+                  "the rule is of another kind");
+    if (load->rule->kind == RULE_ANY) {
+        load->rule->kind = kind;
+        *file_of(load->rule) = load->file;
+    }
+    return load->rule;
+}
+
+void load_replace(char **field, const char *text) {
     memory_free(*field);
     *field = memory_string(text);
 }
 
+void load_append(char ***list, size_t *count, const char *text) {
+    *list = memory_resize(*list, (*count + 1) * sizeof **list);
+    (*list)[(*count)++] = memory_string(text);
+}
+
+void load_free_list(char **list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        memory_free(list[i]);
+    memory_free(list);
+}
+
 /* outcome:problem(key or nil, message) */
 static int take_problem(lua_State *lua) {
-    struct load *load = check(lua);
+    struct load *load = load_of(lua);
     const char *key = luaL_optstring(lua, 2, "");
     const char *message = luaL_checkstring(lua, 3);
     if (load->problem_count++ < PROBLEMS_MAX)
@@ -50,35 +71,17 @@ static int take_problem(lua_State *lua) {
     return 0;
 }
 
-static int take_engine(lua_State *lua) {
-    struct load *load = check(lua);
-    replace(&load->engine->name, api_text(lua, 2));
-    return 0;
-}
-
-static int take_alias(lua_State *lua) {
-    struct load *load = check(lua);
-    append(&load->engine->aliases, &load->engine->alias_count, api_text(lua, 2));
-    return 0;
-}
-
-static int take_detect(lua_State *lua) {
-    struct load *load = check(lua);
-    append(&load->engine->detect, &load->engine->detect_count, api_text(lua, 2));
-    return 0;
-}
-
-static int take_mapping(lua_State *lua) {
-    struct load *load = check(lua);
-    struct mapping *mapping = api_mapping(lua, 2);
-    mapping_unref(load->engine->mapping);
-    load->engine->mapping = mapping_ref(mapping);
-    return 0;
-}
-
+/* outcome:effective(json), once its kind is known */
 static int take_effective(lua_State *lua) {
-    struct load *load = check(lua);
-    replace(&load->engine->effective, api_text(lua, 2));
+    struct rule *rule = load_of(lua)->rule;
+    const char *json = api_text(lua, 2);
+    luaL_argcheck(lua, rule->kind != RULE_ANY, 1, "the rule is of no kind yet");
+    if (rule->kind == RULE_ENGINE)
+        load_replace(&rule->as.engine.effective, json);
+    else if (rule->kind == RULE_SOURCE)
+        load_replace(&rule->as.source.effective, json);
+    else
+        load_replace(&rule->as.workflow.effective, json);
     return 0;
 }
 
@@ -89,15 +92,15 @@ static int collect(lua_State *lua) {
 }
 
 static struct outcome *push_outcome(lua_State *lua, struct load *load) {
-    static const luaL_Reg methods[] = {
-        {"problem", take_problem},
-        {"engine", take_engine},
-        {"alias", take_alias},
-        {"detect", take_detect},
-        {"mapping", take_mapping},
-        {"effective", take_effective},
-        {NULL, NULL},
-    };
+    static const luaL_Reg common[] = {
+        {"problem", take_problem}, {"effective", take_effective}, {NULL, NULL}};
+    const luaL_Reg *const parts[] = {common, load_engine_methods, load_source_methods,
+                                     load_workflow_methods};
+    luaL_Reg methods[METHODS_MAX] = {{NULL, NULL}};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        for (const luaL_Reg *method = parts[i]; method->name && count < METHODS_MAX - 1; method++)
+            methods[count++] = *method;
     struct outcome *outcome = lua_newuserdata(lua, sizeof *outcome);
     outcome->load = load;
     api_handle(lua, OUTCOME, methods, collect);
@@ -120,44 +123,55 @@ static void push_file(lua_State *lua, const struct load *load) {
     lua_setfield(lua, -2, "text");
     set_field(lua, "chunk", chunk);
     set_field(lua, "path", file->display);
-    set_field(lua, "layer", file->layer);
+    set_field(lua, "kind", rule_kind_name(file->kind));
     set_field(lua, "replaces", file->replaces);
     set_field(lua, "pod", load->variables->pod);
     set_field(lua, "model", load->variables->model);
 }
 
-/* require("kthena.rules").load_engine(file, outcome) */
-static int load_engine(lua_State *lua) {
+static bool is_complete(const struct rule *rule) {
+    switch (rule->kind) {
+    case RULE_ENGINE:
+        return load_engine_complete(&rule->as.engine);
+    case RULE_SOURCE:
+        return load_source_complete(&rule->as.source);
+    case RULE_WORKFLOW:
+        return load_workflow_complete(&rule->as.workflow);
+    default:
+        return false;
+    }
+}
+
+/* require("kthena.rules").load_file(file, outcome) */
+static int load_file(lua_State *lua) {
     struct load *load = lua_touserdata(lua, 1);
     lua_getglobal(lua, "require");
     lua_pushliteral(lua, "kthena.rules");
     lua_call(lua, 1, 1);
-    lua_getfield(lua, -1, "load_engine");
+    lua_getfield(lua, -1, "load_file");
     push_file(lua, load);
     struct outcome *outcome = push_outcome(lua, load);
     lua_pushvalue(lua, -1);
     lua_insert(lua, 2); /* keeps it alive below the call */
     lua_call(lua, 2, 0);
     outcome->load = NULL;
-    if (load->problem_count == 0 &&
-        !(load->engine->name && load->engine->mapping && load->engine->effective))
+    if (load->problem_count == 0 && !is_complete(load->rule))
         return luaL_error(lua, "the rule library returned nothing for this file");
     return 0;
 }
 
-bool loader_engine(struct state *state, const struct rule_file *file,
-                   const struct rule_sources *sources, struct engine *out,
-                   struct problems *problems) {
+bool loader_file(struct state *state, const struct rule_file *file,
+                 const struct rule_sources *sources, struct rule *out, struct problems *problems) {
     const struct rule_limits *limits = &sources->limits;
     double budget = limits->budget_seconds > 0 ? limits->budget_seconds : DEFAULT_BUDGET_SECONDS;
     struct load load = {
         .file = file,
         .variables = &sources->variables,
-        .engine = out,
+        .rule = out,
         .problems = problems,
     };
-    *out = (struct engine){.file = file};
-    struct error *error = guard_call(state, file->display, budget, load_engine, &load);
+    *out = (struct rule){.kind = RULE_ANY};
+    struct error *error = guard_call(state, file->display, budget, load_file, &load);
     if (load.problem_count > PROBLEMS_MAX)
         problems_add(problems, file->display, "%zu more problems",
                      load.problem_count - PROBLEMS_MAX);
@@ -171,17 +185,20 @@ bool loader_engine(struct state *state, const struct rule_file *file,
     return load.problem_count == 0;
 }
 
-static void free_list(char **list, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        memory_free(list[i]);
-    memory_free(list);
+const char *loader_name(const struct rule *rule) {
+    const char *name = rule->kind == RULE_ENGINE     ? rule->as.engine.name
+                       : rule->kind == RULE_SOURCE   ? rule->as.source.name
+                       : rule->kind == RULE_WORKFLOW ? rule->as.workflow.name
+                                                     : NULL;
+    return name ? name : "";
 }
 
-void loader_engine_free(struct engine *engine) {
-    memory_free(engine->name);
-    free_list(engine->aliases, engine->alias_count);
-    free_list(engine->detect, engine->detect_count);
-    mapping_unref(engine->mapping);
-    memory_free(engine->effective);
-    *engine = (struct engine){0};
+void loader_free(struct rule *rule) {
+    if (rule->kind == RULE_ENGINE)
+        load_engine_free(&rule->as.engine);
+    else if (rule->kind == RULE_SOURCE)
+        load_source_free(&rule->as.source);
+    else if (rule->kind == RULE_WORKFLOW)
+        load_workflow_free(&rule->as.workflow);
+    *rule = (struct rule){.kind = RULE_ANY};
 }

@@ -9,12 +9,24 @@
 #include "policy/generation.h"
 #include "policy/state.h"
 
-/* Loads an engine's rules into out, which the caller frees with loader_engine_free in every case.
- * Adds what is wrong with the file to problems. True when nothing is. */
-bool loader_engine(struct state *state, const struct rule_file *file,
-                   const struct rule_sources *sources, struct engine *out,
-                   struct problems *problems);
+/* What a file came to. */
+struct rule {
+    enum rule_kind kind; /* RULE_ANY: nothing, it is bad */
+    union {
+        struct engine engine;
+        struct source source;
+        struct workflow workflow;
+    } as;
+};
 
-void loader_engine_free(struct engine *engine);
+/* Loads a file into out, which the caller frees with loader_free in every case. Adds what is wrong
+ * with the file to problems. True when nothing is. */
+bool loader_file(struct state *state, const struct rule_file *file,
+                 const struct rule_sources *sources, struct rule *out, struct problems *problems);
+
+/* The name a rule gives itself: "" for one that came to nothing. */
+const char *loader_name(const struct rule *rule);
+
+void loader_free(struct rule *rule);
 
 #endif

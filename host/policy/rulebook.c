@@ -53,6 +53,21 @@ static void free_sources(struct rule_sources *sources) {
     memory_free((char *)sources->variables.model);
 }
 
+static const char *plural(size_t count) {
+    return count == 1 ? "" : "s";
+}
+
+static void log_loaded(const struct generation *generation) {
+    size_t engines = generation_engine_count(generation);
+    size_t sources = generation_source_count(generation);
+    size_t workflows = generation_workflow_count(generation);
+    size_t files = generation_files(generation)->count;
+    log_info("loaded rules generation %llu: %zu engine%s, %zu source%s, %zu workflow%s from %zu "
+             "file%s",
+             (unsigned long long)generation_number(generation), engines, plural(engines), sources,
+             plural(sources), workflows, plural(workflows), files, plural(files));
+}
+
 /* Puts a new generation in the place of the current one. */
 static void swap_in(struct rulebook *rulebook, struct generation *next) {
     pthread_mutex_lock(&rulebook->mutex);
@@ -63,9 +78,7 @@ static void swap_in(struct rulebook *rulebook, struct generation *next) {
     rulebook->counters.succeeded++;
     problems_free(&rulebook->failure);
     pthread_mutex_unlock(&rulebook->mutex);
-    log_info("loaded rules generation %llu: %zu engines from %zu files",
-             (unsigned long long)generation_number(next), generation_engine_count(next),
-             generation_files(next)->count);
+    log_loaded(next);
     generation_unref(last);
 }
 
@@ -80,7 +93,7 @@ static void keep_current(struct rulebook *rulebook, struct problems *problems) {
     uint64_t number = rulebook->counters.generation;
     pthread_mutex_unlock(&rulebook->mutex);
     log_error("the rules on disk have %zu problem%s; generation %llu stays in use", problems->count,
-              problems->count == 1 ? "" : "s", (unsigned long long)number);
+              plural(problems->count), (unsigned long long)number);
     *problems = (struct problems){0};
 }
 

@@ -48,7 +48,8 @@ bool rulebook_failure(struct rulebook *rulebook, struct buffer *problems, double
 
 /* Appends the state as a JSON object on one line: generation, loaded_at, reloads, failure (null or
  * when and which problems), files with their layer and what they replace, engines with their
- * aliases, and the effective rules of the engine named, if any (NULL: none). */
+ * aliases, sources with their schemes, workflows with their routes, and the effective rules of the
+ * engine named, if any (NULL: none). */
 void rulebook_status(struct rulebook *rulebook, const char *engine, struct buffer *out);
 
 #endif

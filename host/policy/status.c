@@ -46,6 +46,14 @@ static void write_files(struct json *json, const struct snapshot *snapshot) {
     json_end_array(json);
 }
 
+static void write_list(struct json *json, const char *key, char *const *list, size_t count) {
+    json_key(json, key);
+    json_array(json);
+    for (size_t i = 0; i < count; i++)
+        json_string(json, list[i]);
+    json_end_array(json);
+}
+
 static void write_engines(struct json *json, const struct generation *generation) {
     json_key(json, "engines");
     json_array(json);
@@ -53,12 +61,37 @@ static void write_engines(struct json *json, const struct generation *generation
         const struct engine *engine = generation_engine_at(generation, i);
         json_object(json);
         json_key_string(json, "name", engine->name);
-        json_key(json, "aliases");
-        json_array(json);
-        for (size_t j = 0; j < engine->alias_count; j++)
-            json_string(json, engine->aliases[j]);
-        json_end_array(json);
+        write_list(json, "aliases", engine->aliases, engine->alias_count);
         json_key_string(json, "file", engine->file->display);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void write_sources(struct json *json, const struct generation *generation) {
+    json_key(json, "sources");
+    json_array(json);
+    for (size_t i = 0; i < generation_source_count(generation); i++) {
+        const struct source *source = generation_source_at(generation, i);
+        json_object(json);
+        json_key_string(json, "name", source->name);
+        write_list(json, "schemes", source->schemes, source->scheme_count);
+        json_key_string(json, "file", source->file->display);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void write_workflows(struct json *json, const struct generation *generation) {
+    json_key(json, "workflows");
+    json_array(json);
+    for (size_t i = 0; i < generation_workflow_count(generation); i++) {
+        const struct workflow *workflow = generation_workflow_at(generation, i);
+        json_object(json);
+        json_key_string(json, "name", workflow->name);
+        json_key_string(json, "method", workflow->method);
+        json_key_string(json, "path", workflow->path);
+        json_key_string(json, "file", workflow->file->display);
         json_end_object(json);
     }
     json_end_array(json);
@@ -90,6 +123,8 @@ void rulebook_status(struct rulebook *rulebook, const char *engine, struct buffe
     write_failure(&json, rulebook);
     write_files(&json, generation_files(generation));
     write_engines(&json, generation);
+    write_sources(&json, generation);
+    write_workflows(&json, generation);
     write_mapping(&json, generation, engine);
     json_end_object(&json);
     generation_unref(generation);

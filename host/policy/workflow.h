@@ -53,6 +53,7 @@ struct workflow {
                     never one */
     size_t same_count;
     char *exclusive; /* the parameter whose value one unfinished job may hold; NULL: none */
+    char *effective; /* all of this and the file, for people: a JSON object on one line */
     const struct rule_file *file;
 };
 
@@ -61,7 +62,8 @@ struct source {
     char *name;
     char **schemes; /* "" stands for a URI without one */
     size_t scheme_count;
-    char *help; /* "acme://bucket/prefix", for messages */
+    char *help;      /* "acme://bucket/prefix", for messages */
+    char *effective; /* as a workflow's; with the keys of its configuration */
     const struct rule_file *file;
 };
 

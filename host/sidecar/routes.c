@@ -120,3 +120,7 @@ const struct route sidecar_routes[] = {
      REPLIES({200, "The rules' state", "application/json", "{\"type\":\"object\"}"})},
 };
 const size_t sidecar_route_count = sizeof sidecar_routes / sizeof *sidecar_routes;
+
+const char *const sidecar_reserved[] = {
+    "/", "/health*", "/ready*", "/metrics*", "/openapi.json", "/v1/rules*", "/v1/jobs*", NULL,
+};

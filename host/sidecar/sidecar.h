@@ -23,6 +23,9 @@ struct sidecar_config {
     struct server_config server; /* without its routes */
 };
 
+/* The paths that are the server's own, which no workflow may have, for struct rule_sources. */
+extern const char *const sidecar_reserved[];
+
 /*
  * Loads the rules and starts to serve. ERROR_POLICY for bad rules, whose problems are then lines in
  * problems; ERROR_INVALID for an unknown engine; the server's errors otherwise. The

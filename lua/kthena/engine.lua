@@ -1,5 +1,6 @@
 --- What the file of an engine may hold: the schema of rules/engines/*.lua. rules/README.md says the same to people.
 local describe = require "kthena.describe"
+local fields = require "kthena.fields"
 
 local engine = {}
 
@@ -30,14 +31,7 @@ local ENGINE_NAME = {
 }
 local TEXT = { type = "string" }
 
--- The same node, required in its record.
-local function required(node)
-  local copy = { required = true }
-  for key, value in pairs(node) do
-    copy[key] = value
-  end
-  return copy
-end
+local required = fields.required
 
 local PREFIXES = {
   type = "list", filled = true, max = 32, expected = "a list of prefixes",
@@ -253,14 +247,9 @@ end
 --- The schema, for kthena.schema.
 engine.schema = {
   type = "record",
-  expected = "a table; a rule file ends with return { ... }",
+  expected = fields.table,
   fields = {
-    { "api", { type = "number", required = true, expected = "1",
-      check = function(value, report, path)
-        if value ~= 1 then
-          report(path, "expected 1, the only version there is, got " .. describe.value(value))
-        end
-      end } },
+    { "api", fields.api },
     { "engine", required(ENGINE_NAME) },
     { "aliases", { type = "list", of = ENGINE_NAME, max = 32, expected = "a list of engine names" } },
     { "detect", { type = "list", max = 64, expected = "a list of beginnings of page lines",

@@ -6,6 +6,7 @@
 -- not interrupted.
 local log = require "host.log"
 local text = require "host.text"
+local tree = require "kthena.tree"
 
 local sandbox = {}
 
@@ -25,7 +26,7 @@ sandbox.allowed = {
       "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random", "sin", "sinh", "sqrt", "tan", "tanh",
     },
   },
-  modules = { "kthena.json", "kthena.aws", "kthena.bucket" },
+  modules = { "kthena.aws", "kthena.bucket", "kthena.json", "kthena.uri" },
 }
 
 local MAX_PRINTS = 100
@@ -161,6 +162,18 @@ end
 function sandbox.load(source, chunk, file)
   gsub_depth = 0
   return load(source, chunk, "t", sandbox.environment(file))
+end
+
+--- Runs a rule file and returns what it returned as plain data, with the functions in it; what is not plain data is
+-- missing in it and reported: report(key, message). `file` holds text, chunk (its name for Lua) and path (its name for
+-- people). An error of the file itself is raised: whoever runs it knows how to name the file in that.
+-- @usage local rules = sandbox.run({ text = text, chunk = "=acme.lua", path = "rules/acme.lua" }, report)
+function sandbox.run(file, report)
+  local run, message = sandbox.load(file.text, file.chunk, file.path)
+  if not run then
+    error(message:find("wrong mode") and "holds compiled code; a rule file is text" or message, 0)
+  end
+  return tree.copy(run(), report)
 end
 
 --- Takes the way to Lua's own string table, ("").dump and all, out of this state. Called once, before any rule file.

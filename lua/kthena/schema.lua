@@ -5,6 +5,7 @@
 --
 --     { type = "string", matches = PATTERN, choices = LIST, min = BYTES, max = BYTES }
 --     { type = "number" } { type = "boolean" } { type = "function" }
+--     { type = "any" }                          whatever it is, for check to look at
 --     { type = "list", of = NODE, single = true: one item may stand for the list, filled = true, max = COUNT }
 --     { type = "map", keys = NODE, values = NODE, max = COUNT }
 --     { type = "record", fields = { { "name", NODE }, ... } }
@@ -102,6 +103,9 @@ checkers["function"] = function(node, value, report, path)
   if type(value) ~= "function" then
     wrong(node, value, report, path)
   end
+end
+
+function checkers.any()
 end
 
 function checkers.list(node, value, report, path)

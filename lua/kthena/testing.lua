@@ -1,5 +1,5 @@
---- For specs of rule files, run by `kthena-runtime test`: loads a rule file exactly as the server does, and renames
--- pages with it.
+--- For specs of rule files, run by `kthena-runtime test`: loads a rule file exactly as the server does, renames pages
+-- with that of an engine, and hands out the functions of the others.
 --
 -- @usage
 -- local testing = require "kthena.testing"
@@ -11,6 +11,8 @@
 local json = require "kthena.json"
 local metrics = require "host.metrics"
 local rules = require "host.rules"
+local sandbox = require "kthena.sandbox"
+local uri = require "kthena.uri"
 
 local testing = {}
 
@@ -55,6 +57,39 @@ function testing.engine(path, options)
     error(problems, 2)
   end
   return loaded
+end
+
+-- Loads the file of another kind as the server does, in a state of its own, and then here, where its functions can be
+-- called.
+local function open(kind, path)
+  local source = testing.read(path)
+  local effective, problems = rules.check(kind, path, source)
+  if not effective then
+    error(problems, 3)
+  end
+  local data = sandbox.run({ text = source, chunk = "=" .. path:match("[^/]*$"), path = path }, error)
+  return data, json.decode(effective)
+end
+
+--- Loads the rule file of a source. Returns its table, whose functions can be called with a ctx of one's own; and its
+-- rules with every default filled in. Every problem is in the error when there are any.
+-- @usage
+-- local source = testing.source("sources/acme.lua")
+-- local plan = source.resolve(testing.uri("acme://bucket/model"), { http = function() return { status = 200 } end })
+function testing.source(path)
+  return open("source", path)
+end
+
+--- Loads the rule file of a workflow in the same way.
+-- @usage local reply = testing.workflow("workflows/greet.lua").run({ name = "x" }, { job = { id = "1" } })
+function testing.workflow(path)
+  return open("workflow", path)
+end
+
+--- The URI a source gets for a text.
+-- @usage assert.equal("bucket", testing.uri("acme://bucket/model").authority)
+function testing.uri(text)
+  return uri.parse(text)
 end
 
 --- The whole text GET /metrics would answer for this page.

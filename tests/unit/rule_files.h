@@ -72,4 +72,26 @@ static inline void put_engine(const struct fixture *fixture, const char *name, c
     put(fixture, name, text);
 }
 
+/* A rule file of a source with these schemes, a list in Lua without its braces. */
+static inline void put_source(const struct fixture *fixture, const char *name, const char *source,
+                              const char *schemes) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "return { api = 1, source = '%s', schemes = { %s }, help = '%s://bucket/prefix',\n"
+             "  resolve = function() end }\n",
+             source, schemes, source);
+    put(fixture, name, text);
+}
+
+/* A rule file of a workflow with this path and one parameter, `id`. */
+static inline void put_workflow(const struct fixture *fixture, const char *name,
+                                const char *workflow, const char *path) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "return { api = 1, workflow = '%s', route = { method = 'POST', path = '%s' },\n"
+             "  params = { { name = 'id', type = 'string' } }, run = function() end }\n",
+             workflow, path);
+    put(fixture, name, text);
+}
+
 #endif

@@ -241,15 +241,24 @@ static void test_reloads_now(void **state) {
 }
 
 static void test_status_tells_layers_and_mapping(void **state) {
-    char expected[512];
+    char expected[1024];
     put_engine(*state, "more/alpha.lua", "alpha", "mine_");
+    put_source(*state, "more/store.lua", "store", "'st', ''");
+    put_workflow(*state, "more/task.lua", "task", "/v1/tasks");
     struct rulebook *rulebook = open_book(*state);
     char *status = status_of(rulebook, "alpha");
     snprintf(expected, sizeof expected,
              "\"files\":[{\"path\":\"%s\",\"layer\":\"%s\",\"replaces\":\"rules/engines/"
-             "alpha.lua\"}],\"engines\":[{\"name\":\"alpha\",\"aliases\":[],\"file\":\"%s\"}],"
-             "\"mapping\":{\"aliases\":[]",
-             in(*state, "more/alpha.lua"), in(*state, "more"), in(*state, "more/alpha.lua"));
+             "alpha.lua\"},",
+             in(*state, "more/alpha.lua"), in(*state, "more"));
+    assert_non_null(strstr(status, expected));
+    snprintf(expected, sizeof expected,
+             "\"engines\":[{\"name\":\"alpha\",\"aliases\":[],\"file\":\"%s\"}],"
+             "\"sources\":[{\"name\":\"store\",\"schemes\":[\"st\",\"\"],\"file\":\"%s\"}],"
+             "\"workflows\":[{\"name\":\"task\",\"method\":\"POST\",\"path\":\"/v1/tasks\","
+             "\"file\":\"%s\"}],\"mapping\":{\"aliases\":[]",
+             in(*state, "more/alpha.lua"), in(*state, "more/store.lua"),
+             in(*state, "more/task.lua"));
     assert_non_null(strstr(status, expected));
     assert_non_null(strstr(status, "\"sources\":[{\"name\":\"mine_\"}]"));
     memory_free(status);
