@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -138,6 +139,7 @@ static void put(int fd, const char *bytes, size_t length) {
 static void put_message(enum log_level level, struct buffer *message) {
     while (message->length > 0 && message->data[message->length - 1] == '\n')
         message->length--;
+    redact(message, 0);
     struct buffer line = {0};
     char time[CLOCK_TEXT_SIZE];
     pthread_mutex_lock(&settings.mutex);

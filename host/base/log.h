@@ -1,8 +1,8 @@
 /*
  * The process's log: one line an event, on standard error, as text for people or JSON for
  * machines. Any thread may write; a line is one write(2) and lines never mix. Bytes that could
- * forge a line or drive a terminal are escaped. Used by commands/, server/ and policy/; other units
- * return errors instead.
+ * forge a line or drive a terminal are escaped, secrets hidden (base/redact.h). Used by commands/,
+ * server/ and policy/; other units return errors instead.
  *
  *     2026-10-01T12:00:00.123Z info  message
  *     {"time":"2026-10-01T12:00:00.123Z","level":"info","message":"message"}

@@ -66,6 +66,7 @@ static struct error *fetch_page(void *context, const char *accept, struct fetche
     page->status = reply.status;
     page->content_type = reply.content_type;
     page->body = reply.body;
+    buffer_free(&reply.headers);
     if (error && error->kind == ERROR_LIMIT)
         return error_new(ERROR_LIMIT, error, "the page is larger than --max-page-bytes allows");
     return error;

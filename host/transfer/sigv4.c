@@ -1,0 +1,169 @@
+#include "transfer/sigv4.h"
+
+#include "base/memory.h"
+#include "base/redact.h"
+#include "base/url.h"
+#include "transfer/sigv4_private.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct signer {
+    atomic_size_t references;
+    char *access_key;
+    char *secret_key;
+    char *session_token; /* NULL: none */
+    char *region;
+    char *service;
+    bool encodes_twice;
+};
+
+struct signer *signer_sigv4_new(const struct sigv4_credentials *credentials) {
+    struct signer *signer = memory_zero(1, sizeof *signer);
+    signer->references = 1;
+    signer->access_key = memory_string(credentials->access_key);
+    signer->secret_key = memory_string(credentials->secret_key);
+    redact_secret(signer->secret_key, strlen(signer->secret_key));
+    if (credentials->session_token) {
+        signer->session_token = memory_string(credentials->session_token);
+        redact_secret(signer->session_token, strlen(signer->session_token));
+    }
+    signer->region = memory_string(credentials->region);
+    signer->service = memory_string(credentials->service);
+    signer->encodes_twice = strcmp(signer->service, "s3") != 0;
+    return signer;
+}
+
+struct signer *signer_ref(struct signer *signer) {
+    atomic_fetch_add(&signer->references, 1);
+    return signer;
+}
+
+static void free_secret(char *secret) {
+    if (!secret)
+        return;
+    redact_forget(secret, strlen(secret));
+    explicit_bzero(secret, strlen(secret));
+    memory_free(secret);
+}
+
+void signer_unref(struct signer *signer) {
+    if (!signer || atomic_fetch_sub(&signer->references, 1) > 1)
+        return;
+    memory_free(signer->access_key);
+    free_secret(signer->secret_key);
+    free_secret(signer->session_token);
+    memory_free(signer->region);
+    memory_free(signer->service);
+    memory_free(signer);
+}
+
+/* The URL in parts that are ready to be signed and sent. */
+struct target {
+    struct url url;
+    char *host; /* as the Host header has it */
+    struct buffer path;
+    struct buffer query;
+    struct buffer signed_path;
+};
+
+static void target_free(struct target *target) {
+    url_free(&target->url);
+    memory_free(target->host);
+    buffer_free(&target->path);
+    buffer_free(&target->query);
+    buffer_free(&target->signed_path);
+}
+
+static struct error *take_target(const struct signer *signer, const char *url,
+                                 struct target *target) {
+    struct error *error = url_parse(url, &target->url);
+    if (error)
+        return error_new(ERROR_INVALID, error, "could not sign a request");
+    const char *path = target->url.path;
+    size_t length = strcspn(path, "?");
+    sigv4_canonical_path(path, length, &target->path);
+    if (path[length] == '?')
+        sigv4_canonical_query(path + length + 1, strlen(path + length + 1), &target->query);
+    if (signer->encodes_twice)
+        sigv4_encode_again(target->path.data, target->path.length, &target->signed_path);
+    else
+        buffer_append(&target->signed_path, target->path.data, target->path.length);
+    bool is_ipv6 = strchr(target->url.host, ':') != NULL;
+    int usual = strcmp(target->url.scheme, "https") == 0 ? 443 : 80;
+    char *host = memory_format(is_ipv6 ? "[%s]" : "%s", target->url.host);
+    target->host = target->url.port == usual ? memory_string(host)
+                                             : memory_format("%s:%d", host, target->url.port);
+    memory_free(host);
+    return NULL;
+}
+
+/* A line break in a credential would put headers of somebody's choice into the request. */
+static struct error *check_credentials(const struct signer *signer) {
+    const char *const texts[] = {signer->access_key, signer->session_token, signer->region,
+                                 signer->service};
+    static const char *const names[] = {"access key", "session token", "region", "service"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (const char *byte = texts[i]; byte && *byte; byte++)
+            if ((unsigned char)*byte <= ' ' || *byte == 0x7F)
+                return error_new(ERROR_INVALID, NULL,
+                                 "could not sign a request: the %s must not contain spaces or "
+                                 "control characters",
+                                 names[i]);
+    return NULL;
+}
+
+static void sign(const struct signer *signer, const char *method, const struct target *target,
+                 const char *payload, const char *stamp, struct buffer *header_lines) {
+    struct sigv4_header headers[4] = {{"host", target->host},
+                                      {"x-amz-content-sha256", payload},
+                                      {"x-amz-date", stamp},
+                                      {"x-amz-security-token", signer->session_token}};
+    struct sigv4_request request = {.method = method,
+                                    .path = target->signed_path.data,
+                                    .path_length = target->signed_path.length,
+                                    .query = target->query.data,
+                                    .query_length = target->query.length,
+                                    .headers = headers,
+                                    .header_count = signer->session_token ? 4 : 3,
+                                    .payload = payload};
+    struct sigv4_scope scope = {stamp, signer->region, signer->service};
+    struct buffer canonical = {0}, to_sign = {0};
+    char signature[SIGV4_HEX_SIZE];
+    sigv4_canonical_request(&request, &canonical);
+    sigv4_string_to_sign(&scope, &canonical, &to_sign);
+    sigv4_signature(signer->secret_key, &scope, &to_sign, signature);
+    for (size_t i = 1; i < request.header_count; i++)
+        buffer_format(header_lines, "%s: %s\r\n", headers[i].name, headers[i].value);
+    buffer_string(header_lines, "Authorization: ");
+    sigv4_authorization(signer->access_key, &scope, &request, signature, header_lines);
+    buffer_string(header_lines, "\r\n");
+    if (signer->session_token)
+        explicit_bzero(canonical.data, canonical.length);
+    buffer_free(&canonical);
+    buffer_free(&to_sign);
+}
+
+struct error *signer_sign(const struct signer *signer, const char *method, const char *url,
+                          const void *body, size_t body_length, double wall,
+                          struct buffer *header_lines, char **canonical_url) {
+    struct target target = {0};
+    char payload[SIGV4_HEX_SIZE], stamp[SIGV4_STAMP_SIZE];
+    *canonical_url = NULL;
+    struct error *error = check_credentials(signer);
+    if (!error)
+        error = take_target(signer, url, &target);
+    if (error)
+        goto cleanup;
+    sigv4_sha256(body, body_length, payload);
+    sigv4_stamp(wall, stamp);
+    sign(signer, method, &target, payload, stamp, header_lines);
+    *canonical_url =
+        memory_format("%s://%s%.*s%s%.*s", target.url.scheme, target.host, (int)target.path.length,
+                      target.path.data, target.query.length ? "?" : "", (int)target.query.length,
+                      target.query.length ? target.query.data : "");
+cleanup:
+    target_free(&target);
+    return error;
+}
