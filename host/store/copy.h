@@ -17,7 +17,8 @@ typedef void copy_advance(int64_t bytes, void *context);
 /* Copies all of `from` into the empty file `to`, then sets mode and times as the source's. name is
  * the source's path for messages. The errno of a failure is in the error's kind as
  * directory_error makes it. ERROR_CANCELLED when cancel (may be NULL) becomes true. A source that
- * shrinks while it is copied is ERROR_PROTOCOL. */
+ * changes while it is copied is ERROR_PROTOCOL. A file system that refuses modes or times is let
+ * off. */
 struct error *copy_file(int from, int to, const char *name, copy_advance *advance, void *context,
                         const atomic_bool *cancel) __attribute__((warn_unused_result));
 
