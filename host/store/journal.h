@@ -41,9 +41,10 @@ struct journal_file {
     uint64_t inode;     /* as found after the rename */
 };
 
-/* Opens the journal, reads what it holds and begins a session. `plan` is what the download is of
- * (its source and revision): a journal of another plan is kept, file by file, since entries are
- * matched by journal_begin. ERROR_SPACE, ERROR_DENIED, ERROR_IO. */
+/* Opens the journal, reads what it holds and begins a session; parts that belong to no file are
+ * removed, and a complete file that a kill left in parts/ gets its name. `plan` is what the
+ * download is of (its source and revision): of a journal of another plan the files are kept whose
+ * identity is a digest. ERROR_SPACE, ERROR_DENIED, ERROR_IO. */
 struct error *journal_open(const struct directory *directory, const char *plan,
                            struct journal **out) __attribute__((warn_unused_result));
 
@@ -63,7 +64,8 @@ struct error *journal_begin(struct journal *journal, const char *path, int64_t s
 struct error *journal_written(struct journal *journal, const char *path, int64_t first, int64_t end)
     __attribute__((warn_unused_result));
 
-/* The file is verified and under its own name. */
+/* The file is verified and under its own name; or will be at once: when that does not come to pass,
+ * the next journal_open renames it. */
 struct error *journal_complete(struct journal *journal, const char *path, const char *digest,
                                int64_t mtime_ns, uint64_t inode)
     __attribute__((warn_unused_result));

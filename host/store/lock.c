@@ -117,10 +117,13 @@ static struct error *take(struct lock *lock, const struct watch *watch, bool *he
     struct lock_sight sight;
     lock_record_own(&lock->own);
     struct error *error = lock_file_write(lock);
-    if (error || lock->volume == LOCK_VOLUME_LOCAL) {
-        *held = !error;
+    if (error) {
+        lock_file_clear(lock); /* rather than half a record */
         return error;
     }
+    *held = lock->volume == LOCK_VOLUME_LOCAL;
+    if (*held)
+        return NULL;
     error = pause_for(lock, watch, lock->settings.settle_ms);
     if (error) {
         withdraw(lock);

@@ -163,7 +163,13 @@ static struct error *add_signature(const struct exchange *exchange, struct curl_
     struct error *error =
         signer_sign(request->signer, exchange->method, exchange->url, request->body,
                     body_length(exchange), clock_wall(), &lines, url);
-    const char *line = error ? "" : buffer_text(&lines);
+    if (error) {
+        char *shown = url_for_people(request->url);
+        error = error_new(error->kind, error, "%s %s: it could not be signed", http_method(request),
+                          shown);
+        memory_free(shown);
+    }
+    const char *line = buffer_text(&lines);
     while (*line) {
         size_t length = strcspn(line, "\r");
         char *copy = memory_copy(line, length);
@@ -172,8 +178,7 @@ static struct error *add_signature(const struct exchange *exchange, struct curl_
         memory_free(copy);
         line += length + 2;
     }
-    if (lines.data)
-        explicit_bzero(lines.data, lines.length);
+    explicit_bzero(lines.data, lines.length);
     buffer_free(&lines);
     return error;
 }

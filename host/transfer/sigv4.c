@@ -76,26 +76,36 @@ static void target_free(struct target *target) {
     buffer_free(&target->signed_path);
 }
 
+static char *host_header(const struct url *url) {
+    bool is_ipv6 = strchr(url->host, ':') != NULL;
+    char *host = is_ipv6 ? memory_format("[%s]", url->host) : memory_string(url->host);
+    int usual = strcmp(url->scheme, "https") == 0 ? 443 : 80;
+    if (url->port == usual)
+        return host;
+    char *with_port = memory_format("%s:%d", host, url->port);
+    memory_free(host);
+    return with_port;
+}
+
+/* The query is none of the parser's business: its complaints would show it. */
 static struct error *take_target(const struct signer *signer, const char *url,
                                  struct target *target) {
-    struct error *error = url_parse(url, &target->url);
+    size_t length = strcspn(url, "?");
+    char *front = memory_copy(url, length);
+    const char *query = url[length] ? url + length + 1 : "";
+    struct error *error = url_parse(front, &target->url);
+    if (!error && strchr(query, '#'))
+        error = error_new(ERROR_INVALID, NULL, "'%s' has a fragment ('#')", front);
+    memory_free(front);
     if (error)
         return error_new(ERROR_INVALID, error, "could not sign a request");
-    const char *path = target->url.path;
-    size_t length = strcspn(path, "?");
-    sigv4_canonical_path(path, length, &target->path);
-    if (path[length] == '?')
-        sigv4_canonical_query(path + length + 1, strlen(path + length + 1), &target->query);
+    sigv4_canonical_path(target->url.path, strlen(target->url.path), &target->path);
+    sigv4_canonical_query(query, strlen(query), &target->query);
     if (signer->encodes_twice)
         sigv4_encode_again(target->path.data, target->path.length, &target->signed_path);
     else
         buffer_append(&target->signed_path, target->path.data, target->path.length);
-    bool is_ipv6 = strchr(target->url.host, ':') != NULL;
-    int usual = strcmp(target->url.scheme, "https") == 0 ? 443 : 80;
-    char *host = memory_format(is_ipv6 ? "[%s]" : "%s", target->url.host);
-    target->host = target->url.port == usual ? memory_string(host)
-                                             : memory_format("%s:%d", host, target->url.port);
-    memory_free(host);
+    target->host = host_header(&target->url);
     return NULL;
 }
 

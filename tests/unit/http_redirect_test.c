@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* A redirect whose Location begins with %d's URL; the text is the server's to keep. */
 static struct step redirect(char text[300], int status, const char *location, int port) {
     char target[200];

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 #define OK "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\na 1\n"
 
 /* One GET through a client, and what came of it. */
@@ -21,8 +22,7 @@ struct get {
 };
 
 static inline struct http_client *make_client(void) {
-    return http_client_new(
-        &(struct network){.user_agent = "kthena-test/1", .direct = true});
+    return http_client_new(&(struct network){.user_agent = "kthena-test/1", .direct = true});
 }
 
 /* Gets a path from a port; the defaults can be changed in request before. */
@@ -55,6 +55,31 @@ static inline void assert_failed(const struct get *get, enum error_kind kind, co
     assert_memory_equal(get->error->message, "GET http://127.0.0.1:", 21);
     if (!strstr(get->error->message, part))
         fail_msg("no \"%s\" in: %s", part, get->error->message);
+}
+
+/* The request that a server received as number `index`, up to the next one. */
+static inline char *request_at(struct tcp_server *server, size_t index) {
+    const char *start = buffer_text(&server->request), *end = start + server->request.length;
+    const char *at = start;
+    for (;; index--) {
+        const char *head = strstr(at, "\r\n\r\n");
+        if (!head)
+            fail_msg("there were fewer requests: %s", start);
+        const char *next = head + 4;
+        next += server_body_length(at, (size_t)(next - at));
+        assert_true(next <= end);
+        if (index == 0)
+            return memory_copy(at, (size_t)(next - at));
+        at = next;
+    }
+}
+
+static inline void assert_request(struct tcp_server *server, size_t index, const char *part,
+                                  bool there) {
+    char *request = request_at(server, index);
+    if ((strstr(request, part) != NULL) != there)
+        fail_msg("%s \"%s\" in: %s", there ? "no" : "there is", part, request);
+    memory_free(request);
 }
 
 #endif

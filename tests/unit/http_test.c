@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static void gets_pages_over_one_connection(void **state) {
     (void)state;
     static const struct step steps[] = {

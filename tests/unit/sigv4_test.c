@@ -266,6 +266,7 @@ static void paths_and_queries_get_one_form(void **state) {
         {true, "a-b=1&a=2", "a=2&a-b=1"}, /* names are compared, not pairs */
         {true, "a=b=c", "a=b%3Dc"},
         {true, "a=b/c?d", "a=b%2Fc%3Fd"},
+        {true, "p=x y", "p=x%20y"},
         {true, "p=x%20y+z", "p=x%20y%2Bz"},
         {true, "A=1&a=2&%41=0", "A=0&A=1&a=2"},
         {true, "list-type=2&prefix=a%2Fb&continuation-token=1%2B2%3D",
@@ -386,8 +387,14 @@ static void other_services_encode_the_path_twice(void **state) {
 
 static void what_cannot_be_signed_is_refused(void **state) {
     (void)state;
-    static const char *const urls[] = {
-        "", "/path", "ftp://h/", "http://u:p@h/", "http://h/#f", "http://h/a b"};
+    static const char *const urls[] = {"",
+                                       "/path",
+                                       "ftp://h/",
+                                       "http://u:p@h/",
+                                       "http://h/#f",
+                                       "http://h/?a=secret#f",
+                                       "http://h/ ?secret",
+                                       "http://h/a b"};
     struct signer *signer = make_signer(NULL, "s3");
     struct buffer lines = {0};
     char *url = "?";
@@ -397,6 +404,9 @@ static void what_cannot_be_signed_is_refused(void **state) {
         assert_non_null(error);
         assert_int_equal(error->kind, ERROR_INVALID);
         assert_null(url);
+        char *text = error_text(error);
+        assert_null(strstr(text, "secret"));
+        memory_free(text);
         error_free(error);
     }
     signer_unref(signer);

@@ -1,8 +1,8 @@
 /*
  * A TCP server on the loopback that follows a script, for tests of HTTP clients: it reads one
- * request head for each step, answers with the step's bytes, and then keeps, closes or breaks the
- * connection. It serves one connection at a time on a thread of its own, drops it when the next one
- * comes, and gives up after ten seconds without a client.
+ * request, a body of known length included, for each step, answers with the step's bytes, and then
+ * keeps, closes or breaks the connection. It serves one connection at a time on a thread of its
+ * own, drops it when the next one comes, and gives up after ten seconds without a client.
  */
 #ifndef KTHENA_TESTS_TCP_SERVER_H
 #define KTHENA_TESTS_TCP_SERVER_H
@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +40,7 @@ struct tcp_server {
     int listener, port;
     int connection;        /* -1: none */
     int connections;       /* how many there were */
-    struct buffer request; /* the heads received, one behind the other */
+    struct buffer request; /* what was received, one request behind the other */
     pthread_t thread;
 };
 
@@ -74,17 +75,32 @@ static inline bool server_await(struct tcp_server *server) {
     return true;
 }
 
-static inline bool server_read_head(struct tcp_server *server) {
-    size_t start = server->request.length;
-    while (server->request.length - start < 4 ||
-           memcmp(server->request.data + server->request.length - 4, "\r\n\r\n", 4) != 0) {
+/* How many bytes of body the head announces. */
+static inline size_t server_body_length(const char *head, size_t length) {
+    static const char name[] = "\r\nContent-Length: ";
+    const char *found = memmem(head, length, name, sizeof name - 1);
+    return found ? strtoul(found + sizeof name - 1, NULL, 10) : 0;
+}
+
+static inline bool server_read_request(struct tcp_server *server) {
+    struct buffer *request = &server->request;
+    size_t start = request->length, body = 0;
+    bool whole = false;
+    while (!whole || body > 0) {
         char byte;
         if (!server_await(server))
             return false;
-        if (read(server->connection, &byte, 1) == 1)
-            buffer_byte(&server->request, byte);
-        else
+        if (read(server->connection, &byte, 1) != 1) {
             server_hang_up(server, false);
+            continue;
+        }
+        buffer_byte(request, byte);
+        body -= whole;
+        if (!whole && request->length - start >= 4 &&
+            memcmp(request->data + request->length - 4, "\r\n\r\n", 4) == 0) {
+            whole = true;
+            body = server_body_length(request->data + start, request->length - start);
+        }
     }
     return true;
 }
@@ -107,7 +123,7 @@ static inline void server_answer(struct tcp_server *server, const struct step *s
 
 static inline void *server_run(void *context) {
     struct tcp_server *server = context;
-    for (; server->done < server->count && server_read_head(server); server->done++)
+    for (; server->done < server->count && server_read_request(server); server->done++)
         server_answer(server, &server->steps[server->done]);
     return NULL;
 }
