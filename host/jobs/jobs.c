@@ -207,18 +207,6 @@ static struct job *find_uncancelled(struct jobs *jobs) {
     return job;
 }
 
-void jobs_stop(struct jobs *jobs) {
-    pthread_mutex_lock(&jobs->mutex);
-    jobs->closing = true;
-    pthread_cond_broadcast(&jobs->work);
-    pthread_mutex_unlock(&jobs->mutex);
-    struct job *job;
-    while ((job = find_uncancelled(jobs))) {
-        job_cancel(job);
-        job_unref(job);
-    }
-}
-
 static bool wait_for_threads(struct jobs *jobs, int64_t deadline_ms) {
     pthread_mutex_lock(&jobs->mutex);
     while (jobs->alive && clock_ms() < deadline_ms)
@@ -228,11 +216,23 @@ static bool wait_for_threads(struct jobs *jobs, int64_t deadline_ms) {
     return ended;
 }
 
+bool jobs_stop(struct jobs *jobs, int64_t deadline_ms) {
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->closing = true;
+    pthread_cond_broadcast(&jobs->work);
+    pthread_mutex_unlock(&jobs->mutex);
+    struct job *job;
+    while ((job = find_uncancelled(jobs))) {
+        job_cancel(job);
+        job_unref(job);
+    }
+    return wait_for_threads(jobs, deadline_ms);
+}
+
 bool jobs_close(struct jobs *jobs, int64_t deadline_ms) {
     if (!jobs)
         return true;
-    jobs_stop(jobs);
-    if (!wait_for_threads(jobs, deadline_ms))
+    if (!jobs_stop(jobs, deadline_ms))
         return false;
     for (size_t i = 0; i < jobs->thread_count; i++)
         pthread_join(jobs->threads[i].thread, NULL);

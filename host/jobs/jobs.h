@@ -61,12 +61,12 @@ struct job_spec {
 
 struct jobs *jobs_new(const struct jobs_config *config);
 
-/* Takes no more jobs and cancels every one. Returns at once: the first half of jobs_close, for a
- * drain during which others still ask for jobs. */
-void jobs_stop(struct jobs *jobs);
+/* Takes no more jobs, cancels every one, and waits until all have ended, at most until deadline_ms;
+ * returns whether they have. For a drain, during which others still ask about jobs. */
+bool jobs_stop(struct jobs *jobs, int64_t deadline_ms);
 
-/* Does that, waits until all have ended, at most until deadline_ms, and frees; false when
- * one would not end: the object is then left as it is. NULL is fine and true. */
+/* Does that and frees; when a job would not end, the object is left as it is. NULL is fine and
+ * true. */
 bool jobs_close(struct jobs *jobs, int64_t deadline_ms);
 
 /* Queues a job, or joins one (*joined is then true). The spec's texts are copied. ERROR_OVERLOAD

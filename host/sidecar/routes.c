@@ -1,5 +1,6 @@
 #include "base/json.h"
 #include "base/memory.h"
+#include "server/openapi.h"
 #include "server/reply.h"
 #include "sidecar/sidecar_internal.h"
 
@@ -58,8 +59,15 @@ static void get_own_metrics(struct request *request, void *context) {
 }
 
 static void get_openapi(struct request *request, void *context) {
-    struct sidecar *sidecar = context;
-    reply_json(request, 200, &sidecar->openapi);
+    const struct sidecar *sidecar = context;
+    struct openapi_info info = {.title = "kthena-runtime",
+                                .version = KTHENA_VERSION,
+                                .description = "The sidecar of an LLM inference engine.",
+                                .token = sidecar->config.server.token_file != NULL};
+    struct buffer body = {0};
+    openapi_write(&info, request->table->routes, request->table->count, &body);
+    reply_json(request, 200, &body);
+    buffer_free(&body);
 }
 
 static void get_rules(struct request *request, void *context) {
@@ -72,10 +80,6 @@ static void get_rules(struct request *request, void *context) {
     reply_json(request, 200, &body);
     buffer_free(&body);
 }
-
-#define REPLIES(...)                                                                               \
-    .replies = (const struct route_reply[]){__VA_ARGS__},                                          \
-    .reply_count = sizeof((const struct route_reply[]){__VA_ARGS__}) / sizeof(struct route_reply)
 
 #define STATUS_SCHEMA                                                                              \
     "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\"}},"                      \

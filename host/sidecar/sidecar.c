@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "server/openapi.h"
 #include "sidecar/sidecar_internal.h"
 
 #include <string.h>
@@ -14,6 +13,9 @@
 
 /* How long handlers may take to return once the drain is over. */
 #define STOP_TIMEOUT_MS 1500
+
+/* How long jobs have at least once the server has stopped. They were cancelled before the drain. */
+#define JOBS_TIMEOUT_MS 500
 
 /* How long the stop waits for a fetch of the prober. */
 #define PROBER_TIMEOUT_MS 500
@@ -136,10 +138,10 @@ static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems
     return error;
 }
 
-static void make_scraper(struct sidecar *sidecar) {
+static void make_parts(struct sidecar *sidecar) {
     struct network network = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
-                                        .ca_file = sidecar->config.ca_file,
-                                        .direct = true};
+                              .ca_file = sidecar->config.ca_file,
+                              .direct = true};
     sidecar->client = http_client_new(&network);
     sidecar->own = own_metrics_new(KTHENA_VERSION);
     struct scraper_config scraper = {.url = sidecar->config.metrics_url,
@@ -148,36 +150,29 @@ static void make_scraper(struct sidecar *sidecar) {
                                      .context = sidecar,
                                      .own = sidecar->own};
     sidecar->scraper = scraper_new(&scraper);
+    struct jobs_config jobs = {.threads = sidecar->config.max_jobs};
+    sidecar->jobs = jobs_new(&jobs);
     own_metrics_register(sidecar->own, scraper_collect, sidecar->scraper);
     own_metrics_register(sidecar->own, collect_rules, sidecar->rulebook);
+    own_metrics_register(sidecar->own, jobs_collect, sidecar->jobs);
 }
 
 static struct error *start_server(struct sidecar *sidecar) {
-    sidecar->route_count = sidecar_route_count;
-    sidecar->routes = memory_zero(sidecar_route_count, sizeof *sidecar->routes);
-    for (size_t i = 0; i < sidecar_route_count; i++) {
-        sidecar->routes[i] = sidecar_routes[i];
-        sidecar->routes[i].context = sidecar;
-    }
-    struct server_config *server = &sidecar->config.server;
-    server->routes = sidecar->routes;
-    server->route_count = sidecar->route_count;
-    struct openapi_info info = {.title = "kthena-runtime",
-                                .version = KTHENA_VERSION,
-                                .description = "The sidecar of an LLM inference engine.",
-                                .token = server->token_file != NULL};
-    openapi_write(&info, server->routes, server->route_count, &sidecar->openapi);
-    return server_start(server, &sidecar->server);
+    struct route_tables tables = {
+        .acquire = sidecar_table_acquire, .release = sidecar_table_release, .context = sidecar};
+    struct server_config server = sidecar->config.server;
+    server.tables = &tables;
+    return server_start(&server, &sidecar->server);
 }
 
-/* Frees everything but a running server and prober. */
+/* Frees everything but a running server and prober; no job runs any more. */
 static void release(struct sidecar *sidecar) {
+    sidecar_table_drop(sidecar);
+    jobs_close(sidecar->jobs, clock_ms());
     scraper_free(sidecar->scraper);
     own_metrics_free(sidecar->own);
     http_client_free(sidecar->client);
     rulebook_close(sidecar->rulebook);
-    buffer_free(&sidecar->openapi);
-    memory_free(sidecar->routes);
     memory_free(sidecar->detected);
     pthread_mutex_destroy(&sidecar->lock);
     pthread_cond_destroy(&sidecar->changed);
@@ -192,7 +187,7 @@ struct error *sidecar_start(const struct sidecar_config *config, struct buffer *
     clock_condition_init(&sidecar->changed);
     struct error *error = load_rules(sidecar, problems);
     if (!error) {
-        make_scraper(sidecar);
+        make_parts(sidecar);
         error = start_server(sidecar);
     }
     if (error) {
@@ -227,17 +222,28 @@ static bool join_prober(struct sidecar *sidecar) {
     return probed;
 }
 
+static bool wait_for_jobs(struct sidecar *sidecar, int64_t deadline_ms) {
+    int64_t least = clock_ms() + JOBS_TIMEOUT_MS;
+    bool ended = jobs_stop(sidecar->jobs, deadline_ms > least ? deadline_ms : least);
+    if (!ended)
+        log_warning("a job did not end in time and is cut");
+    return ended;
+}
+
 bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
+    int64_t deadline = clock_ms() + drain_ms;
     pthread_mutex_lock(&sidecar->lock);
     sidecar->stopping = true;
     pthread_cond_broadcast(&sidecar->changed);
     pthread_mutex_unlock(&sidecar->lock);
+    jobs_stop(sidecar->jobs, 0);
     size_t running = server_drain(sidecar->server, drain_ms);
     if (running)
         log_warning("%zu requests were still running after %lld ms and are cut", running,
                     (long long)drain_ms);
     bool alone = !sidecar->has_prober || join_prober(sidecar);
-    if (!server_stop(sidecar->server, STOP_TIMEOUT_MS) || !alone)
+    bool stopped = server_stop(sidecar->server, STOP_TIMEOUT_MS);
+    if (!wait_for_jobs(sidecar, deadline) || !stopped || !alone)
         return false;
     release(sidecar);
     return true;

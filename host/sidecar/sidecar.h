@@ -1,6 +1,7 @@
 /*
- * The sidecar put together: rules, engine client, scraper, own metrics and HTTP routes, started and
- * stopped as one. The serve command owns one; everything in it has its own thread-safe unit below.
+ * The sidecar put together: rules, engine client, scraper, jobs, own metrics and HTTP routes,
+ * started and stopped as one. The serve command owns one; everything in it has its own thread-safe
+ * unit below.
  */
 #ifndef KTHENA_SIDECAR_SIDECAR_H
 #define KTHENA_SIDECAR_SIDECAR_H
@@ -19,6 +20,7 @@ struct sidecar_config {
     int64_t request_timeout_ms;
     size_t max_page_bytes;
     const char *ca_file; /* trusted for the engine's certificate, NULL: the system's */
+    int max_jobs;        /* that run at a time, the others wait; 0: the default, 4 */
     struct rule_sources rules;
     struct server_config server; /* without its routes */
 };
@@ -37,8 +39,8 @@ struct error *sidecar_start(const struct sidecar_config *config, struct buffer *
 /* Loads the rules again, changed or not. */
 void sidecar_reload(struct sidecar *sidecar);
 
-/* Drains for at most drain_ms, stops and frees. False when a request would not end; the caller must
- * then _exit. */
+/* Cancels the jobs, drains for at most drain_ms, stops and frees. False when a request or a job
+ * would not end; the caller must then _exit. Takes at most 2.5 s more than drain_ms. */
 bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms);
 
 #endif

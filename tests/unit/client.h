@@ -121,6 +121,29 @@ static inline void client_read(int fd, bool has_body, struct answer *answer) {
     }
 }
 
+/* Reads one chunk of a body, NUL-terminated. Returns its length, 0 for the last one; -1 when the
+ * connection was closed instead. */
+static inline int client_read_chunk(int fd, char *text, size_t size) {
+    char line[32] = "";
+    size_t length = 0;
+    while (length < sizeof line - 1 && !strstr(line, "\r\n"))
+        if (!client_read_byte(fd, &line[length++]))
+            return -1;
+    char *end;
+    unsigned long left = strtoul(line, &end, 16);
+    assert_string_equal(end, "\r\n");
+    assert_true(left < size);
+    for (size_t i = 0; i < left + 2; i++) {
+        char byte;
+        if (!client_read_byte(fd, &byte))
+            return -1;
+        if (i < left)
+            text[i] = byte;
+    }
+    text[left] = '\0';
+    return (int)left;
+}
+
 /* Whether the server closes the connection, without sending anything more. */
 static inline bool client_sees_end(int fd) {
     char byte;

@@ -116,7 +116,7 @@ static void stopping_takes_no_more(void **state) {
     struct job *job = fake_submit(jobs, &spec), *none = NULL;
     bool joined = true;
     fake_await(&fake);
-    jobs_stop(jobs);
+    assert_false(jobs_stop(jobs, 0));
     assert_true(atomic_load(job_cancel_flag(job)));
     struct error *error = jobs_submit(jobs, &refused, &none, &joined);
     assert_int_equal(error->kind, ERROR_CANCELLED);
@@ -130,6 +130,8 @@ static void stopping_takes_no_more(void **state) {
     assert_true(is_known(jobs, job_id(job)));
     assert_int_equal(job_state(job), JOB_RUNNING);
     fake.go = true;
+    assert_true(jobs_stop(jobs, soon()));
+    assert_true(is_known(jobs, job_id(job)));
     assert_true(jobs_close(jobs, soon()));
     assert_int_equal(job_state(job), JOB_SUCCEEDED);
     job_unref(job);

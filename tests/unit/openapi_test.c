@@ -32,7 +32,10 @@ static const struct route routes[] = {
      .request_schema = "{\"type\":\"array\"}",
      .replies = job_replies,
      .reply_count = 1},
-    {.method = "DELETE", .path = "/page"},
+    {.method = "DELETE",
+     .path = "/page",
+     .query = &(const struct route_parameter){"all", "every \"one\"", "{\"type\":\"boolean\"}"},
+     .query_count = 1},
 };
 
 #define ERROR_CONTENT                                                                              \
@@ -50,7 +53,11 @@ static const struct route routes[] = {
     "\"200\":{\"description\":\"The page.\",\"content\":{\"text/plain\":{},"                       \
     "\"application/json\":{\"schema\":{\"type\":\"object\"}}}},"                                   \
     "\"502\":{\"description\":\"The engine is out of reach.\"," ERROR_CONTENT "}," DEFAULT "}},"   \
-    "\"delete\":{\"operationId\":\"delete_page\",\"responses\":{" denied DEFAULT "}" guarded "}}," \
+    "\"delete\":{\"operationId\":\"delete_page\",\"parameters\":[{\"name\":\"all\",\"in\":"        \
+    "\"query\","                                                                                   \
+    "\"description\":\"every "                                                                     \
+    "\\\"one\\\"\",\"schema\":{\"type\":\"boolean\"}}],\"responses\":{" denied DEFAULT "}" guarded \
+    "}},"                                                                                          \
     "\"/v1/jobs/{id}/parts/{part}\":{"                                                             \
     "\"post\":{\"operationId\":\"post_v1_jobs_id_parts_part\",\"parameters\":[" PARAMETER(         \
         "id") "," PARAMETER("part") "],"                                                           \

@@ -36,6 +36,7 @@ static const struct route routes[] = {
     {.method = "GET", .path = "/health", .handler = get_health},
     {.method = "POST", .path = "/echo", .handler = get_health},
     {.method = "GET", .path = "/stay", .slow = true, .handler = get_stay},
+    {.method = "GET", .path = "/hold", .held = true, .handler = get_stay},
     {.method = "GET", .path = "/nothing", .handler = get_nothing},
 };
 
@@ -107,6 +108,37 @@ static void test_slow_routes_leave_workers(void **state) {
     assert_int_equal(answer.status, 200);
     for (int i = 0; i < SLOW; i++) {
         sem_post(&released);
+        client_read(busy[i], true, &answer);
+        assert_int_equal(answer.status, 200);
+        close(busy[i]);
+    }
+    assert_true(server_stop(server, 10000));
+}
+
+/* And those that are held leave some for those that are only slow. */
+static void test_held_routes_leave_slow_ones(void **state) {
+    (void)state;
+    enum { WORKERS = 4, HELD = 2 };
+    struct server *server = start(WORKERS);
+    int port = server_port(server, 0), busy[HELD + 1];
+    struct answer answer;
+    for (int i = 0; i <= HELD; i++) {
+        busy[i] = client_connect(port);
+        client_send(busy[i], i < HELD ? "GET /hold HTTP/1.1\r\n" HOST "\r\n"
+                                      : "GET /stay HTTP/1.1\r\n" HOST "\r\n");
+        sem_wait(&entered);
+        if (i == HELD - 1) {
+            client_ask(port, "GET /hold HTTP/1.1\r\n" HOST "\r\n", &answer);
+            assert_int_equal(answer.status, 503);
+        }
+    }
+    client_ask(port, "GET /stay HTTP/1.1\r\n" HOST "\r\n", &answer);
+    assert_int_equal(answer.status, 503);
+    client_ask(port, "GET /health HTTP/1.1\r\n" HOST "\r\n", &answer);
+    assert_int_equal(answer.status, 200);
+    for (int i = 0; i <= HELD; i++)
+        sem_post(&released);
+    for (int i = 0; i <= HELD; i++) {
         client_read(busy[i], true, &answer);
         assert_int_equal(answer.status, 200);
         close(busy[i]);
@@ -190,6 +222,7 @@ int main(void) {
         cmocka_unit_test(test_unknown_path_and_method),
         cmocka_unit_test(test_silent_handler),
         cmocka_unit_test(test_slow_routes_leave_workers),
+        cmocka_unit_test(test_held_routes_leave_slow_ones),
         cmocka_unit_test(test_accept_of_others),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_stop_with_stuck_handler),
