@@ -9,6 +9,7 @@
  *   download_request.c  a worker's request, and where a redirect leads
  *   download_reply.c    libcurl's callbacks: judges a reply's headers, writes its body
  *   download_retry.c    what follows when a request has ended: done, again, elsewhere, fatal
+ *   refusal.c           what a source said when it refused a file, for whoever asked
  *   hasher.c            threads that hash, compare and publish
  *   syncer.c            the thread that makes durable what is written
  *   copier.c            threads that copy local files
@@ -315,5 +316,8 @@ size_t reply_on_body(char *data, size_t size, size_t count, void *context);
 
 /* download_retry.c: what follows a request that ended with this code. */
 void retry_after(struct worker *worker, CURLcode code);
+
+/* refusal.c: keeps the refusal that the worker got, the first one. */
+void refusal_note(const struct worker *worker);
 
 #endif

@@ -92,6 +92,8 @@ static struct error *describe(const struct worker *worker, CURLcode code) {
 }
 
 static void fail(struct worker *worker, struct error *cause, const char *more) {
+    if (worker->verdict == VERDICT_REFUSED)
+        refusal_note(worker);
     download_fail(worker->download, error_new(cause->kind, cause, "could not download '%s'%s",
                                               worker->fetch->file->path, more));
 }
