@@ -99,6 +99,14 @@ static int push_refusal(lua_State *lua, const struct download_refusal *refusal) 
     return 5;
 }
 
+/* A call may run more than one plan, or one again: the numbers are of the last. What was fetched is
+ * of all. */
+static void reset(struct progress *progress) {
+    atomic_store(&progress->bytes_done, 0);
+    atomic_store(&progress->files_done, 0);
+    atomic_store(&progress->files_present, 0);
+}
+
 static int run(lua_State *lua) {
     struct handle *handle = check(lua);
     struct plan *plan = api_plan(lua, 2);
@@ -111,6 +119,7 @@ static int run(lua_State *lua) {
     config.cancel = context->cancel;
     config.refusal = &handle->refusal;
     guard_pause(lua);
+    reset(context->progress);
     download_refusal_free(&handle->refusal);
     struct error *error = check_lock(&handle->session);
     if (!error)

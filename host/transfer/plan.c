@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { ARENA_CHUNK = 64 * 1024, PART_MAX = 255 };
 
@@ -88,10 +89,9 @@ void plan_add_access(struct plan *plan, const struct plan_access *access, size_t
                                  .reason_headers = keep(plan, access->reason_headers)};
     kept->headers = memory_zero(access->header_count + 1, sizeof *kept->headers);
     for (size_t i = 0; i < access->header_count; i++)
-        kept->headers[i] =
-            (struct http_header){.name = keep(plan, access->headers[i].name),
-                                 .value = keep(plan, access->headers[i].value),
-                                 .is_private = access->headers[i].is_private};
+        kept->headers[i] = (struct http_header){.name = keep(plan, access->headers[i].name),
+                                                .value = keep(plan, access->headers[i].value),
+                                                .is_private = access->headers[i].is_private};
     kept->digests = memory_zero(access->digest_count + 1, sizeof *kept->digests);
     for (size_t i = 0; i < access->digest_count; i++) {
         const struct plan_digest_header *from = &access->digests[i];
@@ -135,8 +135,8 @@ static const char *path_problem(const char *path) {
         const char *problem = part_problem(part, length);
         if (problem)
             return problem;
-        if (part == path && length == 7 && memcmp(part, ".kthena", 7) == 0)
-            return "lies in .kthena, which is the download's own";
+        if (part == path && length == 7 && strncasecmp(part, ".kthena", 7) == 0)
+            return "lies in .kthena, which is the downloader's own";
         part += length;
         if (!*part)
             return NULL;

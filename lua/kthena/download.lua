@@ -63,10 +63,11 @@ local function is_worth_asking(again, kind, fetched_before, fetched, since)
   return not again or time.monotonic() - since >= LISTING_SECONDS
 end
 
--- Resolves and fetches. Returns the host's plan and, if `keep`, the rule's, and the files that were there before; or
--- nil, a message and a kind.
+-- Resolves and fetches. Returns the host's plan and, if `keep`, the rule's, the files that were there before, and the
+-- bytes fetched; or nil, a message and a kind.
 local function fetch(session, source, uri, ctx, guarded, options, keep)
   local present, again
+  local _, _, _, start = session:numbers()
   while true do
     local handle, value, kind = list(source, uri, ctx, options)
     if not handle then
@@ -81,7 +82,7 @@ local function fetch(session, source, uri, ctx, guarded, options, keep)
     local _, _, there, after = session:numbers()
     present = present or there
     if result[1] then
-      return handle, value, present
+      return handle, value, present, after - start
     elseif not is_worth_asking(again, result[3], before, after, since) then
       return nil, explain(source, ctx, unpack(result, 2, 8))
     end
@@ -143,7 +144,7 @@ local function download_into(session, source, uri, ctx, guarded, options)
     session:present(files, bytes)
     return { revision = revision, files = files, bytes = bytes, present = files, fetched = 0 }
   end
-  local handle, value, present = fetch(session, source, uri, ctx, guarded, options, source.rules.finish ~= nil)
+  local handle, value, present, fetched = fetch(session, source, uri, ctx, guarded, options, source.rules.finish ~= nil)
   if not handle then
     return nil, value, present
   end
@@ -151,7 +152,7 @@ local function download_into(session, source, uri, ctx, guarded, options)
   if not ok then
     return nil, message, kind
   end
-  local all, size, _, fetched = session:numbers()
+  local all, size = session:numbers()
   return { revision = handle:revision(), files = all, bytes = size, present = present, fetched = fetched }
 end
 

@@ -8,6 +8,9 @@
 --   local engine = testing.engine("engines/acme.lua", { pod = "p", model = "m" })
 --   assert.equal("3", testing.samples(engine:families(page))['kthena:num_requests_waiting{model="m"}'])
 -- end)
+local binding = require "host.testing"
+local context = require "kthena.context"
+local download = require "kthena.download"
 local json = require "kthena.json"
 local metrics = require "host.metrics"
 local rules = require "host.rules"
@@ -90,6 +93,45 @@ end
 -- @usage assert.equal("bucket", testing.uri("acme://bucket/model").authority)
 function testing.uri(text)
   return uri.parse(text)
+end
+
+-- Makes the namespaces that reach the world work, as in a job of a server with --allow-source for each of `allow`.
+local function bind(options)
+  return binding.bind(unpack(options.allow or {}))
+end
+
+--- Makes a real ctx for a source's rules, as it would get it for a URI: its requests are sent, its secrets are secrets.
+-- `options` may hold config (a table, or JSON), foreign (true: it came with a request), allow (globs, as of
+-- --allow-source), and env (the variables there are, in the place of this process's own). Returns it, and whether it is
+-- kept from the host's own network; or nil, a message and a kind. The ctx made before ends.
+-- @usage local ctx = testing.context(testing.source("sources/acme.lua"), "acme://x", { config = { token = "t" } })
+function testing.context(rules_of, text, options)
+  options = options or {}
+  bind(options)
+  return context.source(rules_of, uri.parse(text), options)
+end
+
+--- Resolves a URI with a real ctx and checks the plan. Returns what `download --dry-run --json` prints, as a table; or
+-- nil, a message and a kind. `options` are those of testing.context, and include, exclude and directory.
+-- @usage local plan = testing.plan(testing.source("sources/acme.lua"), "acme://x")
+function testing.plan(rules_of, text, options)
+  options = setmetatable({ directory = "/nonexistent" }, { __index = options })
+  bind(options)
+  local source = { rules = rules_of, path = rules_of.source .. ".lua" }
+  local plan, message, kind = download.plan(source, uri.parse(text), options)
+  if not plan then
+    return nil, message, kind
+  end
+  return json.decode(plan)
+end
+
+--- Downloads a URI into a directory. Returns what the job's result holds; or nil, a message and a kind. `options` are
+-- those of testing.context, and include, exclude and workers.
+-- @usage local result = testing.download(testing.source("sources/acme.lua"), "acme://x", directory)
+function testing.download(rules_of, text, directory, options)
+  options = setmetatable({ directory = directory }, { __index = options })
+  bind(options)
+  return download.run({ rules = rules_of, path = rules_of.source .. ".lua" }, uri.parse(text), options)
 end
 
 --- The whole text GET /metrics would answer for this page.
