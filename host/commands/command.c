@@ -11,17 +11,21 @@ struct rule_sources command_rule_sources(const struct options *options, const st
     struct rule_sources sources = {
         .lua = paths->lua,
         .layers = {.builtin = paths->rules},
-        .variables = {.pod = options_string(options, "pod"),
-                      .model = options_string(options, "model")},
         .reserved = sidecar_reserved,
     };
     sources.layers.count = options_list(options, "rules", &sources.layers.directories);
     return sources;
 }
 
+struct rule_variables command_variables(const struct options *options) {
+    return (struct rule_variables){.pod = options_string(options, "pod"),
+                                   .model = options_string(options, "model")};
+}
+
 struct error *command_load_rules(const struct options *options, const struct paths *paths,
-                                 struct generation **out) {
+                                 struct rule_variables variables, struct generation **out) {
     struct rule_sources sources = command_rule_sources(options, paths);
+    sources.variables = variables;
     struct problems problems = {0};
     *out = generation_build(snapshot_read(&sources.layers), &sources, 1, &problems);
     struct error *error = NULL;

@@ -98,13 +98,17 @@ void command_configure_log(const struct options *options);
 struct error *command_download_config(const struct options *options, struct download_config *out)
     __attribute__((warn_unused_result));
 
-/* Where rules come from according to --rules, --pod and --model. paths must be found, and outlive
+/* Where rules come from according to --rules, without variables. paths must be found, and outlive
  * the result. */
 struct rule_sources command_rule_sources(const struct options *options, const struct paths *paths);
 
+/* What --pod and --model say. */
+struct rule_variables command_variables(const struct options *options);
+
 /* Loads the rules once. On ERROR_POLICY every problem has been printed on standard error. */
 struct error *command_load_rules(const struct options *options, const struct paths *paths,
-                                 struct generation **out) __attribute__((warn_unused_result));
+                                 struct rule_variables variables, struct generation **out)
+    __attribute__((warn_unused_result));
 
 /* Writes a buffer to standard output. */
 struct error *command_print(const struct buffer *text) __attribute__((warn_unused_result));

@@ -200,7 +200,8 @@ static struct error *run_download(const struct options *options, int *status) {
     if (!error)
         error = configure(&run);
     if (!error)
-        error = command_load_rules(options, &run.paths, &run.generation);
+        error =
+            command_load_rules(options, &run.paths, (struct rule_variables){0}, &run.generation);
     if (!error)
         error = runner_new(&run.config, &run.runner);
     if (!error && !dry)

@@ -73,6 +73,7 @@ static struct error *configure(const struct options *options, const struct paths
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
+    config->rules.variables = command_variables(options);
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);
