@@ -148,7 +148,7 @@ static struct error *check_config(const struct param *param, cJSON *params, cJSO
         value = inner;
     }
     if (!cJSON_IsObject(value))
-        return wrong(param, "an object, or text that holds a JSON object,", value);
+        return wrong(param, "a JSON object or the text of one", value);
     return NULL;
 }
 
@@ -156,6 +156,8 @@ static struct error *check_source(const struct check *check, const struct param 
                                   const cJSON *value) {
     const struct source *source = NULL;
     struct error *error = check_text(param, value);
+    if (!error)
+        params_hide(check->call, value->valuestring);
     if (!error)
         error = generation_source_of(check->generation, value->valuestring, &source);
     if (!error)
