@@ -138,6 +138,21 @@ static void wipe(cJSON *item) {
     }
 }
 
+/* Of a member that is there more than once the last one counts, as it does for Lua. */
+static void keep_last(cJSON *object, const char *name) {
+    cJSON *last = NULL, *next = NULL;
+    for (cJSON *item = object->child; item; item = next) {
+        next = item->next;
+        if (strcmp(item->string, name) != 0)
+            continue;
+        if (last) {
+            wipe(cJSON_DetachItemViaPointer(object, last));
+            cJSON_Delete(last);
+        }
+        last = item;
+    }
+}
+
 static struct error *read_body(const char *body, size_t length, cJSON **sent) {
     if (length == 0) {
         *sent = cJSON_CreateObject();
@@ -158,9 +173,10 @@ struct error *params_check(const struct generation *generation, const struct wor
     struct error *error = read_body(body, length, &sent);
     if (!error) {
         for (size_t i = 0; i < value_count; i++) {
-            cJSON_DeleteItemFromObjectCaseSensitive(sent, values[i].name);
             cJSON_AddItemToObject(sent, values[i].name, value_of(workflow, &values[i]));
         }
+        for (size_t i = 0; i < workflow->param_count; i++)
+            keep_last(sent, workflow->params[i].name);
         params = cJSON_Duplicate(sent, true);
     }
     struct check check = {generation, access, params, out};

@@ -125,6 +125,7 @@ static void test_refusals(void **state) {
     refuse("3", ERROR_INVALID, "expected a JSON object, got a number");
     refuse("{\"a\":1,\n \"b\" 2}", ERROR_INVALID, "not JSON at line 2, column 6");
     refuse("{} x", ERROR_INVALID, "not JSON at line 1, column 4");
+    refuse("{\n\"a\":\"\xff\"}", ERROR_INVALID, "not JSON at line 2, column 6");
     refuse("{\"output_dir\":7}", ERROR_INVALID, "'output_dir': expected text, got a number");
     refuse("{\"output_dir\":\"/etc\"}", ERROR_DENIED, "system's own");
     refuse("{\"output_dir\":\"/m\\n\"}", ERROR_INVALID, "control characters");
@@ -181,6 +182,18 @@ static void test_secrets_in_urls_are_hidden(void **state) {
     shown("user:pass sig=abc&x=1#part", "user:pass sig=abc&x=1#part");
 }
 
+static void test_the_last_of_a_name_counts(void **state) {
+    (void)state;
+    struct call call =
+        take("{\"output_dir\":\"/etc\",\"config\":{\"k\":\"s3cret\"},\"output_dir\":\"/m\","
+             "\"config\":{},\"output_dir\":\"/n\",\"name\":\"body's\"}");
+    assert_string_equal(call.params, "{\"config\":{},\"output_dir\":\"/n\",\"name\":\"m1\","
+                                     "\"workers\":8,\"later\":false}");
+    assert_string_equal(call.exclusive, "the directory '/n'");
+    call_free(&call);
+    refuse("{\"output_dir\":\"/m\",\"output_dir\":\"/etc\"}", ERROR_DENIED, "system's own");
+}
+
 static void test_path_values_win(void **state) {
     (void)state;
     struct call call;
@@ -202,6 +215,7 @@ int main(void) {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_secret_is_quoted),
         cmocka_unit_test(test_secrets_in_urls_are_hidden),
+        cmocka_unit_test(test_the_last_of_a_name_counts),
         cmocka_unit_test(test_path_values_win),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
