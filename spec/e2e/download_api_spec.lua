@@ -214,7 +214,7 @@ describe("POST " .. PATH, function()
     end
     refused(502, { source = ("http://127.0.0.1:%d/x"):format(http.free_port()), output_dir = directory }, "refused")
     refused(502, { source = "http://no-such-host.invalid/x", output_dir = directory }, "no-such-host.invalid")
-    web:serve("/held", { text = "late", hold = 0, holds = -1 })
+    web:serve("/held", { text = "late", hold = 0 })
     refused(504, { source = ("hasty://127.0.0.1:%d/held"):format(web.port), output_dir = directory }, "/held")
     web:release()
   end)

@@ -79,6 +79,15 @@ function Origin:forget()
   self:order({ forget = true })
 end
 
+--- An address of this machine that is not loopback; nil if there is none.
+function origin.outer_address()
+  local udp = socket.udp()
+  udp:setpeername("192.0.2.1", 9)
+  local address = udp:getsockname()
+  udp:close()
+  return address and address ~= "0.0.0.0" and not address:find("^127%.") and address or nil
+end
+
 --- The bytes of a file that was served by its size.
 function origin.bytes(size)
   local numbers = {}

@@ -4,16 +4,16 @@
 --
 -- It prints "PORT CONTROL-PORT" and serves until it is killed. A line of JSON sent to the control port is answered with
 -- a line of JSON:
---   {"serve": "/path", "as": {...}}   what is at a path (without query) from now on; other paths answer 404
---   {"release": true}                 lets everything go on that is held
+--   {"serve": "/path", "as": {...}}   what is at a path (without query) from now on; what was there before is held no
+--                                     more. Other paths answer 404
+--   {"release": true}                 lets go what is held, and holds nothing more of what is served so far
 --   {"forget": true}                  sets the statistics back
 -- and the answer is always the statistics: {"held": 1, "seen": [{"method": "GET", "target": "/path?query",
 -- "headers": {"range": "..."}}]}. `as` holds
 --   text, or size       the bytes; of a size they repeat 251 numbers, so that a shifted part is a wrong one
+--   echo                true: the text is followed by the request's target and headers
 --   status, headers     a status other than 200 or 206, header lines to add
---   hold                after so many bytes of a body the reply waits to be released; 0: before its head. The first
---                       `holds` (1 unless given) replies do, -1: all
---   rate                bytes a second at most
+--   hold                the bytes of the file from this one on wait to be released; 0: so do the heads of replies
 package.path = (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/?.lua;" .. package.path
 
 local json = require("dkjson")
@@ -22,7 +22,7 @@ local tasks = require("tasks")
 local PERIOD, STEP = 251, 65536
 local reasons = { [200] = "OK", [206] = "Partial Content", [302] = "Found", [416] = "Range Not Satisfiable" }
 
-local origin = { paths = {}, releases = 0 }
+local origin = { paths = {}, held = 0 }
 
 local function forget()
   origin.seen = setmetatable({}, { __jsontype = "array" })
@@ -63,14 +63,9 @@ local function read_request(connection)
 end
 
 local function hold(file)
-  if file.holds == 0 then
-    return
-  end
-  file.holds = file.holds - 1
   origin.held = origin.held + 1
-  local before = origin.releases
   tasks.wait(function()
-    return origin.releases > before
+    return not file.hold
   end)
   origin.held = origin.held - 1
 end
@@ -87,32 +82,35 @@ local function head(status, length, file, extra)
 end
 
 local function send_body(connection, file, first, count)
-  local left_to_hold = file.hold and file.hold > 0 and file.hold
-  while count > 0 do
-    local step = math.min(count, file.rate and math.ceil(file.rate / 20) or STEP, left_to_hold or STEP)
-    local bytes = bytes_of(file, first, step)
+  local last = first + count
+  while first < last do
+    if file.hold and first >= file.hold then
+      hold(file)
+    end
+    local bytes = bytes_of(file, first, math.min(last, file.hold or last) - first)
     if not connection:send(bytes) then
       return false
     end
-    first, count = first + #bytes, count - #bytes
-    if left_to_hold then
-      left_to_hold = left_to_hold - #bytes
-      if left_to_hold == 0 then
-        left_to_hold = nil
-        hold(file)
-      end
-    end
-    if file.rate then
-      tasks.pause(#bytes / file.rate)
-    end
+    first = first + #bytes
   end
   return true
+end
+
+-- The file with the request behind its text.
+local function echo(file, request)
+  local lines = { file.text, request.target }
+  for name, value in pairs(request.headers) do
+    lines[#lines + 1] = name .. ": " .. value
+  end
+  return { text = table.concat(lines, "\n"), status = file.status, headers = file.headers }
 end
 
 local function answer(connection, request)
   local file = origin.paths[request.target:match("^[^?]*")]
   if not file then
     return connection:send(head(404, 0, {}))
+  elseif file.echo then
+    file = echo(file, request)
   end
   if file.hold == 0 then
     hold(file)
@@ -149,10 +147,12 @@ local function control(connection)
   while line do
     local order = assert(json.decode(line))
     if order.serve then
-      order.as.holds = order.as.holds or 1
+      (origin.paths[order.serve] or {}).hold = nil
       origin.paths[order.serve] = order.as
     end
-    origin.releases = origin.releases + (order.release and 1 or 0)
+    for _, file in pairs(order.release and origin.paths or {}) do
+      file.hold = nil
+    end
     if order.forget then
       forget()
     end
@@ -162,7 +162,6 @@ local function control(connection)
 end
 
 forget()
-origin.held = 0
 local port = tasks.listen(arg[1] == "--host" and arg[2] or "127.0.0.1", 0, serve)
 io.stdout:write(port, " ", tasks.listen("127.0.0.1", 0, control), "\n")
 io.stdout:flush()
