@@ -219,9 +219,9 @@ const struct command serve_command = {
              .usage = "",
              .description =
                  "Serves the engine's metrics under the standard names at /metrics, and "
-                 "/metrics/runtime, /health, /ready, /v1/rules and /openapi.json. Rule files are "
-                 "watched: an edit is live within two seconds, a bad one leaves the last good "
-                 "rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
+                 "/metrics/runtime, /health, /ready, /v1/rules, /v1/jobs and /openapi.json. Rule "
+                 "files are watched: an edit is live within two seconds, a bad one leaves the last "
+                 "good rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
                  "In the variable of a repeatable option commas separate the values. "
                  "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"
