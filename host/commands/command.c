@@ -11,17 +11,21 @@ struct rule_sources command_rule_sources(const struct options *options, const st
     struct rule_sources sources = {
         .lua = paths->lua,
         .layers = {.builtin = paths->rules},
-        .variables = {.pod = options_string(options, "pod"),
-                      .model = options_string(options, "model")},
         .reserved = sidecar_reserved,
     };
     sources.layers.count = options_list(options, "rules", &sources.layers.directories);
     return sources;
 }
 
+struct rule_variables command_variables(const struct options *options) {
+    return (struct rule_variables){.pod = options_string(options, "pod"),
+                                   .model = options_string(options, "model")};
+}
+
 struct error *command_load_rules(const struct options *options, const struct paths *paths,
-                                 struct generation **out) {
+                                 struct rule_variables variables, struct generation **out) {
     struct rule_sources sources = command_rule_sources(options, paths);
+    sources.variables = variables;
     struct problems problems = {0};
     *out = generation_build(snapshot_read(&sources.layers), &sources, 1, &problems);
     struct error *error = NULL;
@@ -45,18 +49,30 @@ void command_configure_log(const struct options *options) {
     log_configure(level, format, STDERR_FILENO);
 }
 
-void command_network(const struct options *options, struct network *out) {
+/* The file of authorities: the flag's, else the first variable's that is set. */
+static const char *authorities(const struct options *options) {
     static const char *const variables[] = {"SSL_CERT_FILE", "AWS_CA_BUNDLE"};
-    *out = (struct network){.user_agent = "kthena-runtime/" KTHENA_VERSION,
-                            .ca_file = options_string(options, "ca-file"),
-                            .insecure = options_flag(options, "insecure")};
-    for (size_t i = 0; !out->ca_file && i < sizeof variables / sizeof *variables; i++) {
-        const char *file = getenv(variables[i]);
-        out->ca_file = file && *file ? file : NULL;
-    }
-    if (out->insecure)
+    const char *file = options_string(options, "ca-file");
+    for (size_t i = 0; (!file || !*file) && i < sizeof variables / sizeof *variables; i++)
+        file = getenv(variables[i]);
+    return file && *file ? file : NULL;
+}
+
+struct error *command_download_config(const struct options *options, struct download_config *out) {
+    int64_t attempts = options_integer(options, "max-attempts");
+    if (attempts < 1 || attempts > 1000)
+        return error_new(ERROR_INVALID, NULL, "--max-attempts must be between 1 and 1000");
+    *out = (struct download_config){
+        .network = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
+                    .ca_file = authorities(options),
+                    .insecure = options_flag(options, "insecure")},
+        .max_attempts = (int)attempts,
+        .limit_rate = (int64_t)options_bytes(options, "limit-rate"),
+    };
+    if (out->network.insecure)
         log_warning("--insecure: the certificates of download sources are not checked; anybody on "
                     "the way may change what arrives");
+    return NULL;
 }
 
 struct error *command_print(const struct buffer *text) {

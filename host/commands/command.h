@@ -12,7 +12,7 @@
 #include "base/options.h"
 #include "policy/generation.h"
 #include "policy/paths.h"
-#include "transfer/network.h"
+#include "transfer/download.h"
 
 /* Exit statuses of every command. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_MISUSE = 2, EXIT_INTERRUPTED = 130 };
@@ -60,6 +60,18 @@ extern const struct command version_command;
         .help = "trust these authorities (PEM) instead of the system's when downloading; "         \
                 "SSL_CERT_FILE and AWS_CA_BUNDLE are understood too"                               \
     }
+#define OPTION_MAX_ATTEMPTS                                                                        \
+    {                                                                                              \
+        .name = "max-attempts", .value = "N", .type = OPTION_INTEGER,                              \
+        .environment = "KTHENA_MAX_ATTEMPTS", .fallback = "5",                                     \
+        .help = "tries of each range of a download that bring nothing"                             \
+    }
+#define OPTION_LIMIT_RATE                                                                          \
+    {                                                                                              \
+        .name = "limit-rate", .value = "SIZE", .type = OPTION_BYTES,                               \
+        .environment = "KTHENA_LIMIT_RATE",                                                        \
+        .help = "bytes a second of a download, over all its connections"                           \
+    }
 #define OPTION_INSECURE                                                                            \
     {                                                                                              \
         .name = "insecure", .type = OPTION_FLAG, .environment = "KTHENA_INSECURE",                 \
@@ -81,16 +93,22 @@ enum { COMMAND_WORKERS_MAX = 256 }; /* of --max-workers */
 /* Sets the log up as --log-level and --log-format say. */
 void command_configure_log(const struct options *options);
 
-/* The network of downloads by --ca-file, --insecure and the environment; warns of --insecure. */
-void command_network(const struct options *options, struct network *out);
+/* How to download by --max-attempts, --limit-rate, --ca-file, --insecure and the environment; warns
+ * of --insecure. */
+struct error *command_download_config(const struct options *options, struct download_config *out)
+    __attribute__((warn_unused_result));
 
-/* Where rules come from according to --rules, --pod and --model. paths must be found, and outlive
+/* Where rules come from according to --rules, without variables. paths must be found, and outlive
  * the result. */
 struct rule_sources command_rule_sources(const struct options *options, const struct paths *paths);
 
+/* What --pod and --model say. */
+struct rule_variables command_variables(const struct options *options);
+
 /* Loads the rules once. On ERROR_POLICY every problem has been printed on standard error. */
 struct error *command_load_rules(const struct options *options, const struct paths *paths,
-                                 struct generation **out) __attribute__((warn_unused_result));
+                                 struct rule_variables variables, struct generation **out)
+    __attribute__((warn_unused_result));
 
 /* Writes a buffer to standard output. */
 struct error *command_print(const struct buffer *text) __attribute__((warn_unused_result));

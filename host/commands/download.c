@@ -46,19 +46,15 @@ static struct error *configure(struct run *run) {
     const char *config = options_string(options, "config");
     struct error *error = read_config(config);
     int64_t workers = options_integer(options, "max-workers");
-    int64_t attempts = options_integer(options, "max-attempts");
     if (!error && (workers < 1 || workers > COMMAND_WORKERS_MAX))
         error = error_new(ERROR_INVALID, NULL, "--max-workers must be between 1 and %d",
                           COMMAND_WORKERS_MAX);
-    if (!error && (attempts < 1 || attempts > 1000))
-        error = error_new(ERROR_INVALID, NULL, "--max-attempts must be between 1 and 1000");
+    if (!error)
+        error = command_download_config(options, &run->config.download);
     if (error)
         return error;
-    command_network(options, &run->config.download.network);
     run->config.lua = run->paths.lua;
     run->config.access = &anywhere;
-    run->config.download.max_attempts = (int)attempts;
-    run->config.download.limit_rate = (int64_t)options_bytes(options, "limit-rate");
     run->request = (struct download_request){
         .source = options_string(options, "source"),
         .config = config && *config ? config : NULL,
@@ -204,7 +200,8 @@ static struct error *run_download(const struct options *options, int *status) {
     if (!error)
         error = configure(&run);
     if (!error)
-        error = command_load_rules(options, &run.paths, &run.generation);
+        error =
+            command_load_rules(options, &run.paths, (struct rule_variables){0}, &run.generation);
     if (!error)
         error = runner_new(&run.config, &run.runner);
     if (!error && !dry)
@@ -250,17 +247,8 @@ static const struct option_spec download_options[] = {
      .type = OPTION_LIST,
      .help = "only files that match one of these; '**' crosses directories"},
     {.name = "exclude", .value = "GLOB", .type = OPTION_LIST, .help = "no file that matches"},
-    {.name = "max-attempts",
-     .value = "N",
-     .type = OPTION_INTEGER,
-     .environment = "KTHENA_MAX_ATTEMPTS",
-     .fallback = "5",
-     .help = "tries of each range that brings nothing"},
-    {.name = "limit-rate",
-     .value = "SIZE",
-     .type = OPTION_BYTES,
-     .environment = "KTHENA_LIMIT_RATE",
-     .help = "bytes a second over all connections"},
+    OPTION_MAX_ATTEMPTS,
+    OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
     OPTION_INSECURE,
     {.name = "progress",

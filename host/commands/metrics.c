@@ -77,7 +77,7 @@ static struct error *run(const struct options *options, int *status) {
     const struct engine *engine = NULL;
     struct error *error = paths_find(&paths);
     if (!error)
-        error = command_load_rules(options, &paths, &generation);
+        error = command_load_rules(options, &paths, command_variables(options), &generation);
     if (!error)
         error = file_read(count && strcmp(files[0], "-") != 0 ? files[0] : "/dev/stdin",
                           options_bytes(options, "max-page-bytes"), &page);

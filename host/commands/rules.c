@@ -9,6 +9,7 @@
 static struct error *check(const struct options *options, const struct paths *paths,
                            const char *const *directories, size_t count, int *status) {
     struct rule_sources sources = command_rule_sources(options, paths);
+    sources.variables = command_variables(options);
     if (count) {
         sources.layers.directories = directories;
         sources.layers.count = count;
@@ -95,7 +96,8 @@ static struct error *explain(const struct options *options, const struct paths *
         return error_new(ERROR_INVALID, NULL,
                          "--source and --workflow cannot be explained at once; give one of them");
     struct generation *generation = NULL;
-    struct error *error = command_load_rules(options, paths, &generation);
+    struct error *error =
+        command_load_rules(options, paths, command_variables(options), &generation);
     if (error)
         return error;
     struct buffer text = {0};

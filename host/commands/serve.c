@@ -16,6 +16,8 @@
 /* Jobs that run at a time, each on a thread with a Lua state. */
 #define MAX_JOBS 64
 
+enum { JOBS_MAX = 32 }; /* of --max-jobs: each has a Lua state of its own */
+
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {
     const char *base = options_string(options, "engine-base-url");
@@ -71,12 +73,19 @@ static struct error *configure(const struct options *options, const struct paths
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
+    config->rules.variables = command_variables(options);
     config->server.host_count = options_list(options, "host", &config->server.hosts);
+    config->access.root_count = options_list(options, "output-root", &config->access.roots);
+    config->access.source_count = options_list(options, "allow-source", &config->access.sources);
     if (config->request_timeout_ms <= 0)
         return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
     if (config->max_page_bytes == 0)
         return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
-    return NULL;
+    int64_t jobs = options_integer(options, "max-jobs");
+    if (jobs < 1 || jobs > JOBS_MAX)
+        return error_new(ERROR_INVALID, NULL, "--max-jobs must be between 1 and %d", JOBS_MAX);
+    config->max_jobs = (int)jobs;
+    return command_download_config(options, &config->download);
 }
 
 /* Serves until a signal asks to stop; SIGHUP reloads the rules. */
@@ -191,6 +200,27 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_STRING,
      .environment = "KTHENA_TLS_KEY",
      .help = "the certificate's private key (PEM)"},
+    {.name = "output-root",
+     .value = "DIR",
+     .type = OPTION_LIST,
+     .environment = "KTHENA_OUTPUT_ROOT",
+     .help = "requests may only have files written below this; without it anywhere but in the "
+             "system's own directories"},
+    {.name = "allow-source",
+     .value = "GLOB",
+     .type = OPTION_LIST,
+     .environment = "KTHENA_ALLOW_SOURCE",
+     .help = "requests may only name these sources and endpoints"},
+    {.name = "max-jobs",
+     .value = "N",
+     .type = OPTION_INTEGER,
+     .environment = "KTHENA_MAX_JOBS",
+     .fallback = "4",
+     .help = "jobs that run at a time; 64 more wait"},
+    OPTION_MAX_ATTEMPTS,
+    OPTION_LIMIT_RATE,
+    OPTION_CA_FILE,
+    OPTION_INSECURE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
 };

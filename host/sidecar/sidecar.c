@@ -138,6 +138,18 @@ static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems
     return error;
 }
 
+static struct error *new_worker(void *context, void **worker) {
+    const struct sidecar *sidecar = context;
+    struct runner *runner = NULL;
+    struct error *error = runner_new(&sidecar->runner, &runner);
+    *worker = runner;
+    return error;
+}
+
+static void free_worker(void *worker) {
+    runner_free(worker);
+}
+
 static void make_parts(struct sidecar *sidecar) {
     struct network network = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
                               .ca_file = sidecar->config.ca_file,
@@ -150,7 +162,13 @@ static void make_parts(struct sidecar *sidecar) {
                                      .context = sidecar,
                                      .own = sidecar->own};
     sidecar->scraper = scraper_new(&scraper);
-    struct jobs_config jobs = {.threads = sidecar->config.max_jobs};
+    sidecar->runner = (struct runner_config){.lua = sidecar->config.rules.lua,
+                                             .download = sidecar->config.download,
+                                             .access = &sidecar->config.access};
+    struct jobs_config jobs = {.threads = sidecar->config.max_jobs,
+                               .worker_new = new_worker,
+                               .worker_free = free_worker,
+                               .context = sidecar};
     sidecar->jobs = jobs_new(&jobs);
     own_metrics_register(sidecar->own, scraper_collect, sidecar->scraper);
     own_metrics_register(sidecar->own, collect_rules, sidecar->rulebook);

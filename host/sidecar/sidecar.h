@@ -7,8 +7,10 @@
 #define KTHENA_SIDECAR_SIDECAR_H
 
 #include "base/error.h"
+#include "policy/access.h"
 #include "policy/rulebook.h"
 #include "server/server.h"
+#include "transfer/download.h"
 
 #include <stdint.h>
 
@@ -19,8 +21,10 @@ struct sidecar_config {
     const char *metrics_url; /* of the engine */
     int64_t request_timeout_ms;
     size_t max_page_bytes;
-    const char *ca_file; /* trusted for the engine's certificate, NULL: the system's */
-    int max_jobs;        /* that run at a time, the others wait; 0: the default, 4 */
+    const char *ca_file;             /* trusted for the engine's certificate, NULL: the system's */
+    int max_jobs;                    /* that run at a time, the others wait; 0: the default, 4 */
+    struct access access;            /* what requests may have written and read */
+    struct download_config download; /* of jobs: network, attempts, rate */
     struct rule_sources rules;
     struct server_config server; /* without its routes */
 };

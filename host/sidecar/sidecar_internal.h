@@ -6,6 +6,7 @@
 #include "jobs/jobs.h"
 #include "metrics/own_metrics.h"
 #include "metrics/scraper.h"
+#include "policy/runner.h"
 #include "server/route.h"
 #include "sidecar/sidecar.h"
 #include "transfer/http.h"
@@ -17,6 +18,8 @@ struct sidecar_table {
     struct route_table table;
     struct generation *generation; /* with a reference */
     size_t references;             /* under the sidecar's lock */
+    struct workflow_route *workflows;
+    size_t workflow_count;
     struct route routes[];
 };
 
@@ -26,6 +29,7 @@ struct sidecar {
     struct http_client *client;
     struct own_metrics *own;
     struct scraper *scraper;
+    struct runner_config runner; /* of the job threads */
     struct jobs *jobs;
     struct server *server;
 

@@ -3,7 +3,21 @@
  * to its end by the routes it was dispatched by, whatever is loaded meanwhile.
  */
 #include "base/memory.h"
-#include "sidecar/sidecar_internal.h"
+#include "sidecar/workflow_call.h"
+#include "sidecar/workflow_schema.h"
+
+#include <string.h>
+
+enum { BODY_MAX = 1024 * 1024 }; /* of a workflow's call */
+
+static const struct route_reply workflow_replies[] = {
+    {200, "Done", "application/json", "{\"type\":\"object\"}"},
+    {202, "Started; GET /v1/jobs/{id} tells how it goes", "application/json",
+     "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\"},\"message\":{"
+     "\"type\":\"string\"},\"job_id\":{\"type\":\"string\"}}}"},
+    {400, "A parameter is missing or wrong", NULL, NULL},
+    {429, "Too many jobs wait already", NULL, NULL},
+};
 
 static void add_routes(struct sidecar_table *table, const struct route *routes, size_t count,
                        struct sidecar *sidecar) {
@@ -14,14 +28,39 @@ static void add_routes(struct sidecar_table *table, const struct route *routes, 
     }
 }
 
+static void add_workflow(struct sidecar_table *table, const struct workflow *workflow,
+                         struct sidecar *sidecar) {
+    struct workflow_route *context = &table->workflows[table->workflow_count++];
+    *context = (struct workflow_route){sidecar, table->generation, workflow, {0}};
+    workflow_schema(workflow, &context->schema);
+    bool has_body = strcmp(workflow->method, "GET") != 0;
+    table->routes[table->table.count++] = (struct route){
+        .method = workflow->method,
+        .path = workflow->path,
+        .held = true,
+        .body_limit = has_body ? BODY_MAX : 0,
+        .handler = workflow_call,
+        .context = context,
+        .summary = workflow->summary,
+        .request_type = has_body ? "application/json" : NULL,
+        .request_schema = has_body ? buffer_text(&context->schema) : NULL,
+        .replies = workflow_replies,
+        .reply_count = sizeof workflow_replies / sizeof *workflow_replies,
+    };
+}
+
 static struct sidecar_table *make_table(struct sidecar *sidecar, struct generation *generation) {
-    size_t count = sidecar_route_count + sidecar_job_route_count;
+    size_t workflows = generation_workflow_count(generation);
+    size_t count = sidecar_route_count + sidecar_job_route_count + workflows;
     struct sidecar_table *table = memory_zero(1, sizeof *table + count * sizeof table->routes[0]);
     table->table.routes = table->routes;
     table->generation = generation_ref(generation);
     table->references = 1;
     add_routes(table, sidecar_routes, sidecar_route_count, sidecar);
     add_routes(table, sidecar_job_routes, sidecar_job_route_count, sidecar);
+    table->workflows = memory_zero(workflows, sizeof *table->workflows);
+    for (size_t i = 0; i < workflows; i++)
+        add_workflow(table, generation_workflow_at(generation, i), sidecar);
     return table;
 }
 
@@ -33,6 +72,9 @@ static struct sidecar_table *give_back(struct sidecar_table *table) {
 static void free_table(struct sidecar_table *table) {
     if (!table)
         return;
+    for (size_t i = 0; i < table->workflow_count; i++)
+        buffer_free(&table->workflows[i].schema);
+    memory_free(table->workflows);
     generation_unref(table->generation);
     memory_free(table);
 }

@@ -6,8 +6,9 @@
  * A record is appended (one write(2)) after the bytes it speaks of were written, so it survives a
  * kill -9. Power loss is another matter: a record counts after a reboot only when a sync record
  * stands behind it, and journal_sync writes that one after the data's fdatasync and syncs the
- * journal itself. Every session of writing begins with a header that names the boot id; records of
- * an earlier boot, or of another host, without a sync record behind them are not believed.
+ * journal itself. The journal begins with a header that names the boot id; records of an earlier
+ * boot, or of another host, without a sync record behind them are not believed. Opening it writes
+ * it anew, with only what is believed and still of use, so that it stays small.
  *
  * Damage of any kind (a torn tail, flipped bits, a hostile file) costs the records from there on
  * and nothing else. Memory is proportional to the number of files and open ranges.

@@ -129,26 +129,29 @@ static void read_records(struct loading *loading, const char *plan, const char *
     buffer_free(&reader.buffer);
 }
 
-/* Whether an entry says anything that is of use. Of another plan, only what a digest names is: the
- * same size and ETag elsewhere need not be the same bytes. */
-static bool is_worth_keeping(const struct loading *loading, const struct journal_entry *entry) {
-    const struct journal_file *file = &entry->file;
-    return (file->complete || entry->has_part) &&
-           (loading->same_plan || strchr(file->identity, ':'));
+/* Of another plan, only what a digest names is of use: the same size and ETag elsewhere need not be
+ * the same bytes. */
+static bool is_of_plan(const struct loading *loading, const struct journal_entry *entry) {
+    return loading->same_plan || strchr(entry->file.identity, ':');
 }
 
-/* Leaves in the slots what is worth keeping, closing the gaps. */
-static void drop_useless(struct loading *loading) {
+static bool is_there(const struct loading *loading, const struct journal_entry *entry) {
+    (void)loading;
+    return entry->file.complete || entry->has_part;
+}
+
+/* Leaves the slots whose entries are to be kept. */
+static void keep(struct loading *loading,
+                 bool (*wanted)(const struct loading *loading, const struct journal_entry *entry)) {
     size_t kept = 0;
     for (size_t i = 0; i < loading->count; i++) {
         struct journal_loaded slot = loading->slots[i];
-        if (slot.entry && is_worth_keeping(loading, slot.entry))
+        if (slot.entry && wanted(loading, slot.entry))
             loading->slots[kept++] = slot;
         else
             journal_entry_free(slot.entry);
     }
     loading->count = kept;
-    journal_table_free(&loading->table, false);
 }
 
 struct error *journal_load(const struct directory *directory, const char *plan, const char *boot,
@@ -163,13 +166,14 @@ struct error *journal_load(const struct directory *directory, const char *plan, 
         read_records(&loading, plan, boot);
         close(loading.fd);
     }
+    journal_table_free(&loading.table, false);
+    keep(&loading, is_of_plan);
     *out = (struct journal_load){loading.slots, loading.count, loading.last_part + 1};
     struct error *error = journal_reconcile(directory, out);
-    drop_useless(&loading);
+    keep(&loading, is_there);
     out->count = loading.count;
-    if (error) {
+    if (error)
         journal_load_free(out);
-    }
     return error;
 }
 

@@ -104,13 +104,13 @@ static bool sync_entry(const struct directory *directory, const struct journal_e
 static struct error *sync_late(const struct directory *directory, const struct journal_load *load) {
     size_t late = 0;
     for (size_t i = 0; i < load->count; i++)
-        late += load->files[i].entry && load->files[i].entry->late;
+        late += load->files[i].entry->late;
     bool each = late <= SYNC_EACH_MAX;
     if (!each && syncfs(directory->fd) != 0)
         return directory_error(directory, "sync the file system of", "");
     for (size_t i = 0; each && i < load->count; i++) {
         struct journal_entry *entry = load->files[i].entry;
-        if (entry && entry->late && (entry->file.complete || entry->has_part) &&
+        if (entry->late && (entry->file.complete || entry->has_part) &&
             !sync_entry(directory, entry))
             journal_entry_restart(entry);
     }
@@ -123,8 +123,7 @@ struct error *journal_reconcile(const struct directory *directory,
     if (work.parts < 0)
         return directory_error(directory, "open", STORE_WORK "/parts");
     for (size_t i = 0; i < load->count; i++)
-        if (load->files[i].entry)
-            check_part(&work, load->files[i].entry);
+        check_part(&work, load->files[i].entry);
     sweep(work.parts, is_waste, &work);
     close(work.parts);
     return sync_late(directory, load);

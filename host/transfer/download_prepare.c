@@ -1,5 +1,6 @@
 #include "transfer/download_internal.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <inttypes.h>
@@ -220,7 +221,10 @@ struct error *prepare_manifest(struct download *download, const struct manifest 
         return NULL;
     if (syncfs(download->directory->fd) != 0)
         return directory_error(download->directory, "sync", "");
-    struct manifest manifest = {.source = (char *)(uintptr_t)download->source,
+    char now[CLOCK_TEXT_SIZE];
+    clock_text(clock_wall(), now);
+    struct manifest manifest = {.completed = now,
+                                .source = (char *)(uintptr_t)download->source,
                                 .revision = plan->revision,
                                 .pinned = plan->pinned,
                                 .count = plan->file_count};

@@ -98,7 +98,8 @@ static bool means_this_machine(const char *name) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(name, names[i]) == 0)
             return true;
-    return length >= sizeof suffix && strcasecmp(name + length - (sizeof suffix - 1), suffix) == 0;
+    size_t tail = sizeof suffix - 1;
+    return length >= tail && strcasecmp(name + length - tail, suffix) == 0;
 }
 
 const char *guard_host(const char *host) {

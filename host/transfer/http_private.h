@@ -1,6 +1,7 @@
 /*
- * One exchange of the HTTP client while it runs. Private to http.c (clients and tries), http_hop.c
- * (one request and its answer) and http_redirect.c (from one request to the next).
+ * One exchange of the HTTP client while it runs. Private to http.c (clients and tries),
+ * http_request.c (what is sent), http_hop.c (one request and its answer) and http_redirect.c (from
+ * one request to the next).
  */
 #ifndef KTHENA_TRANSFER_HTTP_PRIVATE_H
 #define KTHENA_TRANSFER_HTTP_PRIVATE_H
@@ -27,6 +28,15 @@ struct exchange {
 
 /* "GET" unless the request says otherwise. */
 const char *http_method(const struct http_request *request);
+
+/* Makes the hop's headers, which the caller frees whatever comes of it, and where it is signed the
+ * URL to send, which the caller frees too; NULL where it is not. ERROR_INVALID for a header that
+ * breaks its line and for a URL that cannot be signed. */
+struct error *http_build(const struct exchange *exchange, struct curl_slist **headers,
+                         char **signed_url) __attribute__((warn_unused_result));
+
+/* Sets the hop's method and its body on the handle, which must be fresh. */
+void http_set_method(const struct exchange *exchange);
 
 /* Sends the hop's request and receives the answer, whatever its status. Stores libcurl's code;
  * CURLE_OK without an error only. */

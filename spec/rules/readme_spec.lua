@@ -1,4 +1,10 @@
--- The example of rules/README.md does what the page says.
+-- The examples of rules/README.md do what the page says.
+local files = require("spec.support.files")
+local schemas = {
+  Engines = require("kthena.engine").schema,
+  Sources = require("kthena.source").schema,
+  Workflows = require("kthena.workflow").schema,
+}
 local support = require("spec.rules.support")
 local testing = require("kthena.testing")
 
@@ -52,26 +58,108 @@ describe("the README of the rules", function()
     assert.equal(1, passed)
   end)
 
-  it("names every field the schema knows, and no other", function()
-    local known = {}
-    local function add(record)
+  -- The names in the first columns of the tables of a section whose head begins with this word.
+  local function named(section, heading)
+    local text = assert(readme:match("\n## " .. section .. "\n(.-)\n## "), section)
+    local names = {}
+    for head, rows in text:gsub("\n\n", "\n\n\n"):gmatch("\n| ([^|]*) |[^\n]*\n|[-|]+\n(.-)\n\n") do
+      for row in (head == heading and rows or ""):gmatch("[^\n]+") do
+        for name in row:match("^|([^|]*)|"):gmatch("`([%l_]+)`") do
+          names[name] = true
+        end
+      end
+    end
+    return names
+  end
+
+  local function known(...)
+    local names = {}
+    for _, record in ipairs({ ... }) do
       for _, field in ipairs(record.fields) do
-        known[field[1]] = true
+        names[field[1]] = true
       end
     end
-    local schema = require("kthena.engine").schema
-    add(schema)
-    for _, field in ipairs(schema.fields) do
-      if field[1] == "metrics" then
-        add(field[2].of)
+    return names
+  end
+
+  local function node(section, name)
+    for _, field in ipairs(schemas[section].fields) do
+      if field[1] == name then
+        return field[2]
       end
     end
-    local named = {}
-    for row in readme:gmatch("\n| (`[^|]*) |") do
-      for field in row:gmatch("`([%l_]+)`") do
-        named[field] = true
-      end
+  end
+
+  it("names every field the schemas know, and no other", function()
+    assert.same(known(schemas.Engines, node("Engines", "metrics").of), named("Engines", "field"))
+    assert.same(known(schemas.Sources), named("Sources", "field"))
+    assert.same(known(node("Sources", "config").values), named("Sources", "key field"))
+    assert.same(known(schemas.Workflows), named("Workflows", "field"))
+    assert.same(known(node("Workflows", "params").of), named("Workflows", "parameter field"))
+  end)
+
+  -- Loads an example as the file it says it is.
+  local function open(kind, words)
+    local path = ("%s/%ss/x.lua"):format(files.temporary(), kind)
+    files.write(path, lua_after(words))
+    return testing[kind](path)
+  end
+
+  local source
+
+  setup(function()
+    source = open("source", "`my-rules/sources/acme-registry.lua`:")
+  end)
+
+  it("shows a source that lists files", function()
+    local asked, options
+    local plan = source.resolve(testing.uri("acme://m1@3"), {
+      config = { endpoint = "https://acme.example", token = "t" },
+      url = { encode = function(text) return text end },
+      json = require("kthena.json").decode,
+      http = { get = function(url, given)
+        asked, options = url, given
+        return { status = 200, body = '{"version":"3","files":[{"name":"a/b","bytes":5,"sha256":"ab"}]}' }
+      end },
+    })
+    assert.equal("https://acme.example/models/m1/3/index.json", asked)
+    assert.same({ Authorization = { "Bearer ", "t" } }, options.headers)
+    assert.same({
+      revision = "3", pinned = true, access = { headers = options.headers },
+      files = { { path = "a/b", size = 5, sha256 = "ab", url = "https://acme.example/models/m1/3/a/b" } },
+    }, plan)
+    assert.same({ "acme's registry refused the token; set ACME_TOKEN", "unauthorized" },
+      { source.explain({ status = 403 }) })
+    assert.is_nil(source.explain({ status = 500 }))
+  end)
+
+  it("shows a spec of a source that passes", function()
+    local run = assert(loadstring(lua_after("whose functions take a `ctx`")))
+    local passed = 0
+    setfenv(run, {
+      testing = setmetatable({ source = function() return source end }, { __index = testing }),
+      it = function(_, body)
+        body()
+        passed = passed + 1
+      end,
+      assert = assert,
+    })
+    run()
+    assert.equal(1, passed)
+  end)
+
+  it("shows a workflow", function()
+    local workflow = open("workflow", "`my-rules/workflows/warm_up.lua` adds")
+    local asked
+    local ctx = { download = function(...)
+      asked = { ... }
+      return { bytes = 7 }
+    end }
+    assert.same({ status = "ready", model = "m", bytes = 7 }, workflow.run({ model = "m", output_dir = "/d" }, ctx))
+    assert.same({ "acme://m", "/d" }, asked)
+    ctx.download = function()
+      return nil, "no", "not_found"
     end
-    assert.same(known, named)
+    assert.same({ nil, "no", "not_found" }, { workflow.run({ model = "m", output_dir = "/d" }, ctx) })
   end)
 end)

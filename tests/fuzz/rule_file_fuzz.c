@@ -5,10 +5,7 @@
 #include "policy/generation.h"
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "fuzz.h"
-
-#include <string.h>
 
 #define FILE_NAME "rules/fuzz.lua"
 #define BUDGET_SECONDS 0.1

@@ -28,8 +28,11 @@ static struct sidecar *make_sidecar(void) {
     }
     struct jobs_config config = {.threads = 1};
     sidecar->jobs = jobs_new(&config);
-    sidecar->config.server = (struct server_config){
-        .hosts = hosts, .host_count = 1, .routes = routes, .route_count = sidecar_job_route_count};
+    sidecar->config.server = (struct server_config){.hosts = hosts,
+                                                    .host_count = 1,
+                                                    .worker_count = WORKERS,
+                                                    .routes = routes,
+                                                    .route_count = sidecar_job_route_count};
     struct error *error = server_start(&sidecar->config.server, &sidecar->server);
     if (error)
         fail_msg("%s", error->message);

@@ -41,6 +41,63 @@ static void test_reads_the_builtin_files_by_name(void **state) {
     snapshot_unref(snapshot);
 }
 
+static void test_directories_say_the_kind(void **state) {
+    make_directory(*state, "rules/sources");
+    make_directory(*state, "rules/workflows");
+    make_directory(*state, "rules/demo");
+    put(*state, "rules/sources/c.lua", "c");
+    put(*state, "rules/workflows/d.lua", "d");
+    put(*state, "rules/demo/e.lua", "e");
+    put(*state, "rules/f.lua", "f");
+    struct snapshot *snapshot = read_builtin(*state);
+    assert_int_equal(snapshot->problems.count, 0);
+    assert_int_equal(snapshot->count, 5);
+    assert_int_equal(snapshot->files[0].kind, RULE_ENGINE);
+    expect_file(&snapshot->files[2], "c.lua", "rules/sources/c.lua", "c");
+    assert_int_equal(snapshot->files[2].kind, RULE_SOURCE);
+    expect_file(&snapshot->files[3], "d.lua", "rules/workflows/d.lua", "d");
+    assert_int_equal(snapshot->files[3].kind, RULE_WORKFLOW);
+    expect_file(&snapshot->files[4], "f.lua", "rules/f.lua", "f");
+    assert_int_equal(snapshot->files[4].kind, RULE_ANY);
+    snapshot_unref(snapshot);
+}
+
+static void test_a_file_that_replaces_keeps_the_kind(void **state) {
+    make_directory(*state, "more");
+    make_directory(*state, "more/sources");
+    put(*state, "more/a.lua", "mine");
+    put(*state, "more/sources/b.lua", "mine");
+    const char *more = in(*state, "more");
+    struct snapshot *snapshot = read_layers(*state, &more, 1);
+    assert_int_equal(snapshot->count, 2);
+    expect_file(&snapshot->files[0], "a.lua", in(*state, "more/a.lua"), "mine");
+    assert_int_equal(snapshot->files[0].kind, RULE_ENGINE);
+    assert_string_equal(snapshot->files[0].replaces, "rules/engines/a.lua");
+    expect_file(&snapshot->files[1], "b.lua", "rules/engines/b.lua", "b");
+    assert_int_equal(snapshot->problems.count, 1);
+    snapshot_unref(snapshot);
+}
+
+static enum rule_kind kind_of(const char *display) {
+    struct snapshot *snapshot = snapshot_of(display, "x", 1);
+    enum rule_kind kind = snapshot->files[0].kind;
+    snapshot_unref(snapshot);
+    return kind;
+}
+
+static void test_a_path_says_the_kind_of_a_single_file(void **state) {
+    (void)state;
+    assert_int_equal(kind_of("rules/engines/x.lua"), RULE_ENGINE);
+    assert_int_equal(kind_of("sources/x.lua"), RULE_SOURCE);
+    assert_int_equal(kind_of("/a/workflows/x.lua"), RULE_WORKFLOW);
+    assert_int_equal(kind_of("x.lua"), RULE_ANY);
+    assert_int_equal(kind_of("/x.lua"), RULE_ANY);
+    assert_int_equal(kind_of("sources"), RULE_ANY);
+    assert_int_equal(kind_of("sources/a/x.lua"), RULE_ANY);
+    assert_int_equal(kind_of("mysources/x.lua"), RULE_ANY);
+    assert_int_equal(kind_of("source/x.lua"), RULE_ANY);
+}
+
 static void test_skips_hidden_and_other_files(void **state) {
     make_directory(*state, "rules/engines/..2026_10_01");
     make_directory(*state, "rules/engines/dir.lua");
@@ -201,6 +258,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reads_the_builtin_files_by_name, set_up_builtin,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_directories_say_the_kind, set_up_builtin, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_replaces_keeps_the_kind, set_up_builtin,
+                                        tear_down),
+        cmocka_unit_test(test_a_path_says_the_kind_of_a_single_file),
         cmocka_unit_test_setup_teardown(test_skips_hidden_and_other_files, set_up_builtin,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_later_layers_replace_and_add, set_up_builtin,
