@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "rule_files.h"
+#include "store/lock.h"
 #include "tcp_server.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -265,7 +266,7 @@ static void what_a_rule_does_wrong_is_told_with_its_file(void **state) {
     struct download_request request = {.directory = in(*state, "out")};
     request.source = "acme://1/raise";
     download(&setup, &request);
-    expect_error(&setup, ERROR_POLICY, "rules/sources/acme.lua:18: raised here");
+    expect_error(&setup, ERROR_POLICY, "rules/sources/acme.lua:17: raised here");
     request.source = "acme://1/broken";
     download(&setup, &request);
     expect_error(&setup, ERROR_POLICY,
@@ -432,6 +433,38 @@ static void a_call_leaves_no_lock(void **state) {
     end(&setup);
 }
 
+static void *download_in_thread(void *context) {
+    struct setup *setup = ((void **)context)[0];
+    download(setup, ((void **)context)[1]);
+    return NULL;
+}
+
+/* Somebody else works in the directory: the call waits, says for whom, and can be cancelled. */
+static void waits_for_whoever_has_the_directory(void **state) {
+    char phase[PROGRESS_PHASE_SIZE] = "";
+    struct setup setup;
+    struct directory directory;
+    struct lock *lock;
+    pthread_t thread;
+    begin(&setup, *state);
+    struct download_request request = {.source = "acme://1/x", .directory = in(*state, "out")};
+    void *context[] = {&setup, &request};
+    assert_null(directory_open(request.directory, &directory));
+    assert_null(lock_acquire(&directory, NULL, NULL, NULL, &lock));
+    assert_int_equal(pthread_create(&thread, NULL, download_in_thread, context), 0);
+    for (int i = 0; i < 1000 && strncmp(phase, "waiting for ", 12) != 0; i++) {
+        usleep(10 * 1000);
+        progress_phase(&setup.progress, phase);
+    }
+    atomic_store(&setup.cancel, true);
+    pthread_join(thread, NULL);
+    assert_memory_equal(phase, "waiting for ", 12);
+    expect_error(&setup, ERROR_CANCELLED, "out");
+    lock_release(lock);
+    directory_close(&directory);
+    end(&setup);
+}
+
 /* A workflow as a job runs it. */
 struct work {
     struct setup *setup;
@@ -518,12 +551,19 @@ static void workflows_are_confined(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(downloads_what_the_source_lists), TEST(a_pinned_revision_is_not_asked_for_again),
-        TEST(resolves_without_writing),        TEST(what_a_rule_does_wrong_is_told_with_its_file),
-        TEST(no_error_holds_a_secret),         TEST(a_refused_file_is_explained_by_its_source),
-        TEST(an_expired_listing_is_made_anew), TEST(a_cancelled_call_ends),
-        TEST(follows_the_generation),          TEST(copies_and_finishes_once),
-        TEST(a_call_leaves_no_lock),           TEST(runs_workflows),
+        TEST(downloads_what_the_source_lists),
+        TEST(a_pinned_revision_is_not_asked_for_again),
+        TEST(resolves_without_writing),
+        TEST(what_a_rule_does_wrong_is_told_with_its_file),
+        TEST(no_error_holds_a_secret),
+        TEST(a_refused_file_is_explained_by_its_source),
+        TEST(an_expired_listing_is_made_anew),
+        TEST(a_cancelled_call_ends),
+        TEST(follows_the_generation),
+        TEST(copies_and_finishes_once),
+        TEST(a_call_leaves_no_lock),
+        TEST(waits_for_whoever_has_the_directory),
+        TEST(runs_workflows),
         TEST(workflows_are_confined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
