@@ -34,7 +34,7 @@ describe("help", function()
     assert.equal(text, help({ "help" }))
   end)
 
-  it("shows each command on one screen, with examples", function()
+  it("shows each command, with examples", function()
     for _, command in ipairs(commands) do
       local text = help({ command, "--help" })
       assert.truthy(text:find("kthena-runtime " .. command, 1, true), command)

@@ -264,7 +264,7 @@ static void what_a_rule_does_wrong_is_told_with_its_file(void **state) {
     struct download_request request = {.directory = in(*state, "out")};
     request.source = "acme://1/raise";
     download(&setup, &request);
-    expect_error(&setup, ERROR_POLICY, "rules/sources/acme.lua:18: raised here");
+    expect_error(&setup, ERROR_POLICY, "rules/sources/acme.lua:17: raised here");
     request.source = "acme://1/broken";
     download(&setup, &request);
     expect_error(&setup, ERROR_POLICY,
