@@ -68,8 +68,12 @@ static struct error *sign(struct worker *worker) {
     const struct plan_access *access = worker->fetch->access;
     struct buffer lines = {0};
     char *canonical = NULL;
-    struct error *error = signer_sign(access->signer, worker->piece->head ? "HEAD" : "GET",
-                                      worker->url, NULL, 0, clock_wall(), &lines, &canonical);
+    struct signable what = {.method = worker->piece->head ? "HEAD" : "GET",
+                            .url = worker->url,
+                            .headers = access->headers,
+                            .header_count = access->header_count,
+                            .wall = clock_wall()};
+    struct error *error = signer_sign(access->signer, &what, &lines, &canonical);
     if (!error) {
         struct curl_slist *list = make_headers(access, false);
         char *rest = NULL;

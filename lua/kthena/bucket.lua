@@ -74,7 +74,7 @@ local function locate(self, region)
   local keys = self.credentials
   self.signer = keys and ctx.aws_sigv4({
     access_key = keys.access_key, secret_key = keys.secret_key, session_token = keys.session_token,
-    region = self.region, service = "s3",
+    region = self.region, service = "s3", encode_once = true,
   })
   return true
 end
