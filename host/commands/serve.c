@@ -55,16 +55,12 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--tls-cert and --tls-key go together; give %s too",
                          cert ? "--tls-key" : "--tls-cert");
     const char *ca_file = getenv("SSL_CERT_FILE");
-    int64_t max_jobs = options_integer(options, "max-jobs");
-    if (max_jobs < 1 || max_jobs > MAX_JOBS)
-        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", MAX_JOBS);
     *config = (struct sidecar_config){
         .engine = options_string(options, "engine"),
         .metrics_url = *url,
         .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
         .max_page_bytes = options_bytes(options, "max-page-bytes"),
         .ca_file = ca_file && *ca_file ? ca_file : NULL,
-        .max_jobs = (int)max_jobs,
         .rules = command_rule_sources(options, paths),
         .server = {.port = (int)options_integer(options, "port"),
                    .tls_cert = cert,
@@ -173,12 +169,6 @@ static const struct option_spec serve_options[] = {
      .environment = "KTHENA_MAX_PAGE_BYTES",
      .fallback = "64MiB",
      .help = "refuse a larger metrics page"},
-    {.name = "max-jobs",
-     .value = "NUMBER",
-     .type = OPTION_INTEGER,
-     .environment = "KTHENA_MAX_JOBS",
-     .fallback = "4",
-     .help = "run so many jobs at a time; 64 more wait, others are refused"},
     {.name = "auth-token-file",
      .value = "FILE",
      .type = OPTION_STRING,
