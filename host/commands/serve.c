@@ -13,8 +13,7 @@
 /* How long requests in flight may take once a signal has come; the process is gone within 10 s. */
 #define DRAIN_MS 6500
 
-/* Jobs that run at a time, each on a thread with a Lua state. */
-#define MAX_JOBS 64
+enum { JOBS_MAX = 64 }; /* of --max-jobs: each has a thread with a Lua state */
 
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {
@@ -75,6 +74,10 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
     if (config->max_page_bytes == 0)
         return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
+    int64_t jobs = options_integer(options, "max-jobs");
+    if (jobs < 1 || jobs > JOBS_MAX)
+        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", JOBS_MAX);
+    config->max_jobs = (int)jobs;
     return command_download_config(options, &config->download);
 }
 
@@ -195,6 +198,12 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_LIST,
      .environment = "KTHENA_ALLOW_SOURCE",
      .help = "requests may only name these sources and endpoints"},
+    {.name = "max-jobs",
+     .value = "N",
+     .type = OPTION_INTEGER,
+     .environment = "KTHENA_MAX_JOBS",
+     .fallback = "4",
+     .help = "jobs that run at a time; 64 more wait, others are refused"},
     OPTION_MAX_ATTEMPTS,
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
