@@ -23,7 +23,7 @@ static struct part *take(struct download *download) {
     pthread_mutex_lock(&download->mutex);
     while (!download->hashing && !download_stopped(download))
         pthread_cond_wait(&download->hash_work, &download->mutex);
-    if (!download_stopped(download)) {
+    if (download->hashing && !download_stopped(download)) {
         part = download->hashing;
         download->hashing = part->next;
     }
