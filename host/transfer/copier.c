@@ -124,9 +124,7 @@ static void *run(void *context) {
     struct download *download = context;
     size_t index;
     while (take(download, &index)) {
-        struct error *error = copy_one(download, index);
-        if (error)
-            download_fail(download, error);
+        download_fail(download, copy_one(download, index));
     }
     return NULL;
 }

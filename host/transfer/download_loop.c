@@ -121,7 +121,7 @@ static bool others_wait(const struct download *download, const struct fetch *fet
     if (download->remote_next < download->remote_count)
         return true;
     for (const struct fetch *other = download->fetches; other; other = other->next)
-        if (other != fetch && fetch_is_open(other))
+        if (other != fetch && !fetch_is_whole(other))
             return true;
     return false;
 }

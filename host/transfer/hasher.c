@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_BYTES = 256 * 1024,      /* read at once: small enough to stay in a core's cache */
+    BLOCK_BYTES = 128 * 1024,      /* read at once: small enough to stay in a core's cache */
     TURN_BYTES = 64 * 1024 * 1024, /* of one part before the next one's turn */
 };
 
@@ -156,9 +156,7 @@ static void *run(void *context) {
     void *block = memory_alloc(BLOCK_BYTES);
     struct part *part;
     while ((part = take(download))) {
-        struct error *error = work_on(part, block);
-        if (error)
-            download_fail(download, error);
+        download_fail(download, work_on(part, block));
     }
     memory_free(block);
     return NULL;
