@@ -13,7 +13,7 @@
 /* How long requests in flight may take once a signal has come; the process is gone within 10 s. */
 #define DRAIN_MS 6500
 
-enum { JOBS_MAX = 32 }; /* of --max-jobs: each has a Lua state of its own */
+enum { JOBS_MAX = 64 }; /* of --max-jobs: each has a thread with a Lua state */
 
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {
@@ -76,7 +76,7 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
     int64_t jobs = options_integer(options, "max-jobs");
     if (jobs < 1 || jobs > JOBS_MAX)
-        return error_new(ERROR_INVALID, NULL, "--max-jobs must be between 1 and %d", JOBS_MAX);
+        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", JOBS_MAX);
     config->max_jobs = (int)jobs;
     return command_download_config(options, &config->download);
 }
@@ -218,9 +218,9 @@ const struct command serve_command = {
              .usage = "",
              .description =
                  "Serves the engine's metrics under the standard names at /metrics, and "
-                 "/metrics/runtime, /health, /ready, /v1/rules and /openapi.json. Rule files are "
-                 "watched: an edit is live within two seconds, a bad one leaves the last good "
-                 "rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
+                 "/metrics/runtime, /health, /ready, /v1/rules, /v1/jobs and /openapi.json. Rule "
+                 "files are watched: an edit is live within two seconds, a bad one leaves the last "
+                 "good rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
                  "In the variable of a repeatable option commas separate the values. "
                  "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"

@@ -14,7 +14,7 @@ enum {
 };
 
 static bool is_state(const char *word) {
-    for (int state = 0; state <= JOB_CANCELLED; state++)
+    for (enum job_state state = JOB_QUEUED; state <= JOB_CANCELLED; state++)
         if (!strcmp(word, job_state_name(state)))
             return true;
     return false;
@@ -112,7 +112,7 @@ static bool tell(struct following *following) {
     static const char comment[] = ": keep-alive\n\n";
     struct buffer json = {0}, old = following->said;
     job_json(following->job, &json);
-    bool news = json.length != old.length || memcmp(json.data, old.data, json.length) != 0;
+    bool news = !old.data || json.length != old.length || memcmp(json.data, old.data, old.length);
     bool heard = true;
     if (news) {
         heard = send_event(following, "progress", &json);

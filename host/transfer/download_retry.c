@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-/* Keeps what may stand in a message: printable UTF-8; other bytes become spaces. */
+/* Keeps what may stand in a message, printable UTF-8; the rest becomes spaces, one in a row. */
 static void clean(struct buffer *text, const char *bytes, size_t length) {
     for (size_t i = 0, size; i < length; i += size) {
         size = text_utf8(bytes + i, length - i);
         unsigned char byte = (unsigned char)bytes[i];
-        bool control = byte < 0x20 || byte == 0x7f ||
+        bool control = byte <= 0x20 || byte == 0x7f ||
                        (size == 2 && byte == 0xc2 && (unsigned char)bytes[i + 1] < 0xa0);
         if (size && !control)
             buffer_append(text, bytes + i, size);
@@ -154,6 +154,11 @@ static void again(struct worker *worker, CURLcode code, bool at_once) {
     struct fetch *fetch = worker->fetch;
     struct piece *piece = worker->piece;
     int max = download->config.max_attempts;
+    struct error *error = fetch_journal(download, fetch, piece);
+    if (error) {
+        download_fail(download, error);
+        return;
+    }
     if (made_progress(fetch, piece))
         piece->attempt = 1;
     if (piece->attempt >= max || piece->tries >= max * TRIES_FACTOR) {
@@ -304,9 +309,6 @@ void retry_after(struct worker *worker, CURLcode code) {
         return;
     worker->piece->in_flight = false;
     worker->fetch->in_flight--;
-    struct error *error = fetch_journal(download, worker->fetch, worker->piece);
-    if (error)
-        download_fail(download, error);
     if (!download_stopped(download))
         dispatch(worker, code); /* the piece may be gone now, and the fetch started again */
     error_free(worker->error);

@@ -131,8 +131,9 @@ describe("the source hf", function()
     local first = HUB .. "/api/models/ns/repo/tree/" .. COMMIT .. "?recursive=True&expand=False"
     local looping = hub({ headers = { link = "<" .. first .. '>; rel="next"' }, body = "[]" })
     support.refuses(hf, "ns/repo", { replies = looping }, "protocol", "could not list ns/repo: ", "pages repeat")
-    for _, body in ipairs({ "<html>", '"text"', "[1]", "[null]", '[{"type":"file","oid":"x"}]',
-      '[{"type":"file","path":"x","oid":null}]' }) do
+    for _, body in ipairs({ "<html>", '"text"', "[1]", "[null]", '[{"type":"file","oid":"x","size":1}]',
+      '[{"type":"file","path":"x","oid":null,"size":1}]', '[{"type":"file","path":"x","oid":"x","size":"1"}]',
+      '[{"type":"file","path":"x","oid":"x","size":1,"lfs":{"oid":1,"size":1}}]' }) do
       support.refuses(hf, "ns/repo", { replies = hub({ body = body }) }, "protocol", "could not list ns/repo: ")
     end
     for _, body in ipairs({ "{}", '{"sha":"main"}', '{"sha":null}' }) do
@@ -210,6 +211,15 @@ describe("the source hf", function()
         ["m.bin"] = { size = 135, blob_id = OTHER, lfs_sha256 = SHA256, lfs_size = 7, xet_hash = "x1" },
         ["sub/a.json"] = { size = 1, blob_id = OID },
       } }, listing)
+    end)
+
+    it("writes no listing but that of the plan's commit", function()
+      local ctx = fake_ctx.new(hf, { replies = hub(tree("a")) })
+      local plan = assert(hf.resolve(testing.uri("ns/repo"), ctx))
+      plan.revision = OTHER
+      for _, file in ipairs(hf.finish(plan, ctx)) do
+        assert.is_nil(file.path:find("trees/", 1, true))
+      end
     end)
 
     it("lists the whole commit, but has metadata only of the files that were wanted", function()
