@@ -57,7 +57,7 @@ static void set_up(struct download *download, const struct download_config *conf
     download->fetches_end = &download->fetches;
     download->outcomes = memory_zero(download->plan->file_count + 1, sizeof *download->outcomes);
     pthread_mutex_init(&download->mutex, NULL);
-    pthread_cond_init(&download->hash_work, NULL);
+    clock_condition_init(&download->hash_work);
     pthread_cond_init(&download->part_room, NULL);
     clock_condition_init(&download->sync_work);
     atomic_store(&download->progress->bytes_total, download->plan->bytes);

@@ -38,7 +38,7 @@ enum {
     HEADERS_MAX = 64 * 1024, /* bytes of a reply's headers that are kept */
     HASHERS_MAX = 4,
     COPIERS_MAX = 16,
-    PARTS_SPARE = 4,                /* files that may be open beyond max_workers */
+    PARTS_SPARE = 16,               /* files that may be open beyond max_workers */
     TRIES_FACTOR = 20,              /* max_attempts times this bounds a piece that makes progress */
     JOURNAL_STEP = 4 * 1024 * 1024, /* written bytes that are told to the journal at once, */
     HASH_STEP = 2 * 1024 * 1024,    /* and to the hashers */
@@ -203,6 +203,7 @@ struct download {
     struct part *parts; /* all that are open, for the syncer */
     int part_count;
     struct part *hashing, *hashing_end;
+    int sleeping_hashers; /* that have to be woken */
     struct part *finished;
     struct error *failure; /* the first; then everything stops */
     atomic_bool stop;

@@ -5,6 +5,7 @@
  */
 #include "transfer/download_internal.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
 
@@ -14,15 +15,32 @@
 #include <unistd.h>
 
 enum {
+    NAP_MS = 1,
+    LINGER_MS = 20,
     BLOCK_BYTES = 128 * 1024,      /* read at once: small enough to stay in a core's cache */
     TURN_BYTES = 64 * 1024 * 1024, /* of one part before the next one's turn */
 };
 
+/* Waits for work, with the mutex held. A hasher that has just had some looks again by itself for a
+ * while: to be woken for each small file would cost the loop more than the file. */
+static void wait_for_work(struct download *download) {
+    int64_t until = clock_ms() + LINGER_MS;
+    while (!download->hashing && !download_stopped(download)) {
+        int64_t now = clock_ms();
+        if (now < until) {
+            clock_wait(&download->hash_work, &download->mutex, now + NAP_MS);
+            continue;
+        }
+        download->sleeping_hashers++;
+        pthread_cond_wait(&download->hash_work, &download->mutex);
+        download->sleeping_hashers--;
+    }
+}
+
 static struct part *take(struct download *download) {
     struct part *part = NULL;
     pthread_mutex_lock(&download->mutex);
-    while (!download->hashing && !download_stopped(download))
-        pthread_cond_wait(&download->hash_work, &download->mutex);
+    wait_for_work(download);
     if (download->hashing && !download_stopped(download)) {
         part = download->hashing;
         download->hashing = part->next;
