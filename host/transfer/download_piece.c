@@ -103,9 +103,8 @@ struct error *fetch_wrote(struct download *download, struct fetch *fetch, struct
 void fetch_piece_done(struct download *download, struct fetch *fetch, struct piece *piece) {
     if (fetch->size < 0)
         fetch_learn_size(download, fetch, piece->at);
-    bool small = fetch->size < JOURNAL_STEP && fetch->piece_count == 1 &&
-                 fetch->gap_next >= fetch->gap_count;
-    if (!small) /* the record that it is complete follows soon */
+    bool all_at_once = piece->journaled == 0 && piece->at == fetch->size;
+    if (!all_at_once) /* otherwise the record that it is complete follows soon */
         download_fail(download, fetch_journal(download, fetch, piece));
     fetch_remove_piece(fetch, piece);
     progress_advance(download->progress, fetch->slot, fetch->done);
