@@ -248,6 +248,7 @@ static const struct option_spec download_options[] = {
      .help = "only files that match one of these; '**' crosses directories"},
     {.name = "exclude", .value = "GLOB", .type = OPTION_LIST, .help = "no file that matches"},
     OPTION_MAX_ATTEMPTS,
+    OPTION_STALL_SECONDS,
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
     OPTION_INSECURE,
