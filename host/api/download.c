@@ -9,24 +9,21 @@
  *   session:numbers()         files and bytes of the whole, files present before, bytes fetched
  *   session:present(files, bytes)  nothing had to be done: the numbers say so
  *   session:write(path, text) writes a small file
- *   session:finished()        whether mark_finished was called for the manifest that is there
- *   session:mark_finished()
+ *   session:finished(selection)  whether mark_finished was called with this for the manifest there
+ *   session:mark_finished(selection)
  *   session:close()           unlocks
  *
  * What fails is nil, a message and a kind. The end of the call closes what is still open.
  */
 #include "api/session.h"
 
-#include "base/clock.h"
 #include "policy/guard.h"
 #include "store/manifest.h"
+#include "store/mark.h"
 
 #include "api/api.h"
 
-#include <unistd.h>
-
 static const char SESSION[] = "host.download";
-static const char MARK[] = ".kthena/finished"; /* holds the time of the manifest it is for */
 
 /* A session and what it works with, which a Lua error must not leak. */
 struct handle {
@@ -172,27 +169,22 @@ static int write_file(lua_State *lua) {
 
 static int finished(lua_State *lua) {
     struct handle *handle = check(lua);
-    char mark[CLOCK_TEXT_SIZE * 2] = "";
-    int fd = -1;
+    const char *selection = api_text(lua, 2);
     guard_pause(lua);
     const struct manifest *manifest = read_manifest(handle);
-    error_free(directory_open_file(&handle->session.directory, MARK, &fd));
-    ssize_t length = fd >= 0 ? read(fd, mark, sizeof mark - 1) : 0;
-    if (fd >= 0)
-        close(fd);
+    bool is_there = manifest && mark_is_there(&handle->session.directory, manifest, selection);
     guard_resume(lua);
-    lua_pushboolean(lua, manifest && length > 0 && strcmp(mark, manifest->completed) == 0);
+    lua_pushboolean(lua, is_there);
     return 1;
 }
 
 static int mark_finished(lua_State *lua) {
     struct handle *handle = check(lua);
+    const char *selection = api_text(lua, 2);
     guard_pause(lua);
     const struct manifest *manifest = read_manifest(handle);
-    struct error *error = NULL;
-    if (manifest)
-        error = directory_write_file(&handle->session.directory, MARK, manifest->completed,
-                                     strlen(manifest->completed));
+    struct error *error =
+        manifest ? mark_write(&handle->session.directory, manifest, selection) : NULL;
     guard_resume(lua);
     return succeed(lua, error);
 }

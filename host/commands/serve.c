@@ -16,8 +16,6 @@
 /* Jobs that run at a time, each on a thread with a Lua state. */
 #define MAX_JOBS 64
 
-enum { JOBS_MAX = 32 }; /* of --max-jobs: each has a Lua state of its own */
-
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {
     const char *base = options_string(options, "engine-base-url");
@@ -81,10 +79,6 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
     if (config->max_page_bytes == 0)
         return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
-    int64_t jobs = options_integer(options, "max-jobs");
-    if (jobs < 1 || jobs > JOBS_MAX)
-        return error_new(ERROR_INVALID, NULL, "--max-jobs must be between 1 and %d", JOBS_MAX);
-    config->max_jobs = (int)jobs;
     return command_download_config(options, &config->download);
 }
 
@@ -211,12 +205,6 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_LIST,
      .environment = "KTHENA_ALLOW_SOURCE",
      .help = "requests may only name these sources and endpoints"},
-    {.name = "max-jobs",
-     .value = "N",
-     .type = OPTION_INTEGER,
-     .environment = "KTHENA_MAX_JOBS",
-     .fallback = "4",
-     .help = "jobs that run at a time; 64 more wait"},
     OPTION_MAX_ATTEMPTS,
     OPTION_STALL_SECONDS,
     OPTION_LIMIT_RATE,
@@ -232,9 +220,9 @@ const struct command serve_command = {
              .usage = "",
              .description =
                  "Serves the engine's metrics under the standard names at /metrics, and "
-                 "/metrics/runtime, /health, /ready, /v1/rules and /openapi.json. Rule files are "
-                 "watched: an edit is live within two seconds, a bad one leaves the last good "
-                 "rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
+                 "/metrics/runtime, /health, /ready, /v1/rules, /v1/jobs and /openapi.json. Rule "
+                 "files are watched: an edit is live within two seconds, a bad one leaves the last "
+                 "good rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
                  "In the variable of a repeatable option commas separate the values. "
                  "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"

@@ -45,9 +45,9 @@ struct jobs_config {
 typedef struct error *job_run(struct job *job, void *worker, void *payload, struct buffer *result);
 
 struct job_spec {
-    const char *kind;        /* "download_model": the operation */
+    const char *kind;        /* the operation, for metrics and lists */
     const char *description; /* JSON object of what was asked, for people, without secrets */
-    const char *source;      /* for metrics and lists: "s3"; "" if there is none */
+    const char *source;      /* of what is fetched, for metrics and lists; "" if there is none */
     /* Two jobs that are not finished and have the same key are one: the second caller joins the
      * first, unless that is being cancelled. NULL: never. */
     const char *same;
@@ -99,11 +99,13 @@ struct progress *job_progress(struct job *job);
 void job_result(struct job *job, struct buffer *out);
 struct error *job_error(struct job *job);
 
-/* Appends the JSON object of a job: id, kind, state, request (the description), source, phase,
+/* Appends the JSON object of a job: id, kind, state, cancelling (asked to end, and has not yet),
+ * request (the description), source (null if there is none), phase (null unless it runs),
  * bytes_done, bytes_total, bytes_fetched, files_done, files_total, files_present, files (the active
  * ones: path, bytes_done, bytes_total), bytes_per_second (of the last seconds while it runs, of the
- * whole run afterwards), eta_seconds (null when unknown), retries, attempts, error (null or
- * {kind, message}), result (null until it succeeded), created_at, started_at, finished_at. */
+ * whole run afterwards), eta_seconds (null when unknown), retries, attempts (1 once it has begun),
+ * error (null or {kind, message}), result (null until it succeeded), created_at, started_at,
+ * finished_at. */
 void job_json(struct job *job, struct buffer *out);
 
 /* Appends {"jobs": [...]}, newest first, without their results; state NULL: all. */

@@ -89,6 +89,8 @@ static void write_states(struct jobs *jobs, struct metric_writer *writer) {
 }
 
 static void write_kinds(struct jobs *jobs, struct metric_writer *writer) {
+    if (!jobs->figures.kinds)
+        return;
     writer_family(writer, "kthena_runtime_jobs_finished_total", METRIC_COUNTER,
                   "Jobs that have ended.");
     for (const struct kind_figures *kind = jobs->figures.kinds; kind; kind = kind->next) {
@@ -107,6 +109,8 @@ static void write_kinds(struct jobs *jobs, struct metric_writer *writer) {
 
 static void write_sources(struct jobs *jobs, struct metric_writer *writer, const char *name,
                           const char *help, bool files) {
+    if (!jobs->figures.sources)
+        return;
     writer_family(writer, name, METRIC_COUNTER, help);
     for (const struct source_figures *source = jobs->figures.sources; source;
          source = source->next) {

@@ -16,7 +16,7 @@ enum { HAS_TLS = true };
 #endif
 
 enum {
-    WORKERS = 128, /* five eighths of them for jobs that are waited for and event streams */
+    WORKERS = 112, /* of which 70 may be held, so that 4 jobs and 64 more may be waited for */
     ATTACH_MS = 10000,
     LAST_REQUESTS_MS = 1000, /* for requests that came in while draining */
 };

@@ -30,7 +30,7 @@ struct server_config {
     size_t route_count;
     const struct route_tables *tables; /* NULL: routes; else these are not looked at, for they come
                                           from here and may change. Copied */
-    int worker_count;                  /* requests answered at the same time; 0: the default, 128 */
+    int worker_count;                  /* requests answered at the same time; 0: the default, 112 */
     int head_ms;        /* time for a request's head to arrive; 0: the default, 10 s */
     size_t pending_max; /* connections held without a request; 0: the default, 4096 */
 };

@@ -112,7 +112,7 @@ static bool tell(struct following *following) {
     static const char comment[] = ": keep-alive\n\n";
     struct buffer json = {0}, old = following->said;
     job_json(following->job, &json);
-    bool news = json.length != old.length || memcmp(json.data, old.data, json.length) != 0;
+    bool news = !old.data || json.length != old.length || memcmp(json.data, old.data, old.length);
     bool heard = true;
     if (news) {
         heard = send_event(following, "progress", &json);

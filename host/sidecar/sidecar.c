@@ -115,7 +115,7 @@ static void *probe(void *context) {
         bool answered = scraper_answered(sidecar->scraper, &why);
         memory_free(why);
         pthread_mutex_lock(&sidecar->lock);
-        if (answered)
+        if (answered || sidecar->stopping) /* nobody would wake the wait below any more */
             break;
         clock_wait(&sidecar->changed, &sidecar->lock, clock_ms() + PROBE_INTERVAL_MS);
     }

@@ -169,9 +169,9 @@ static void beat(struct lock *lock) {
         now = clock_ms();
         error = lock_file_look(lock, &sight);
     } while (!error && clock_ms() - now > lock->settings.heartbeat_ms);
-    lock->tried_ms = now;
     if (!error && sight.content != LOCK_DAMAGED && !is_own(lock, &sight)) {
         atomic_store(&lock->lost, true);
+        atomic_store(&lock->tried_ms, now);
         return;
     }
     lock_file_try(lock); /* again, if a server has forgotten it */
@@ -182,6 +182,7 @@ static void beat(struct lock *lock) {
         lock->beat_ms = now;
     else if (lock->volume != LOCK_VOLUME_LOCAL && now - lock->beat_ms > lock->settings.silent_ms)
         atomic_store(&lock->lost, true); /* others see no heartbeat */
+    atomic_store(&lock->tried_ms, now);
     error_free(error);
 }
 
@@ -189,7 +190,7 @@ static void *keep(void *context) {
     struct lock *lock = context;
     pthread_mutex_lock(&lock->mutex);
     while (!lock->stopping && !atomic_load(&lock->lost)) {
-        int64_t next = lock->tried_ms + lock->settings.heartbeat_ms;
+        int64_t next = atomic_load(&lock->tried_ms) + lock->settings.heartbeat_ms;
         if (clock_ms() < next)
             clock_wait(&lock->wake, &lock->mutex, next);
         else
@@ -219,7 +220,8 @@ static void free_lock(struct lock *lock) {
 }
 
 static struct error *start(struct lock *lock) {
-    lock->tried_ms = lock->beat_ms = clock_ms();
+    lock->beat_ms = clock_ms();
+    atomic_store(&lock->tried_ms, lock->beat_ms);
     struct error *error = thread_start(&lock->thread, "lock", keep, lock);
     if (error)
         withdraw(lock);
@@ -253,10 +255,15 @@ struct error *lock_acquire(const struct directory *directory, lock_waiting *wait
     return lock_acquire_with(directory, &real_settings, waiting, context, cancel, out);
 }
 
+static bool is_overdue(struct lock *lock) {
+    return clock_ms() - atomic_load(&lock->tried_ms) > 2 * lock->settings.heartbeat_ms;
+}
+
 bool lock_lost(struct lock *lock) {
     /* A process that was stopped asks before its own thread has looked. */
-    if (!atomic_load(&lock->lost) && pthread_mutex_trylock(&lock->mutex) == 0) {
-        if (clock_ms() - lock->tried_ms > 2 * lock->settings.heartbeat_ms)
+    if (!atomic_load(&lock->lost) && is_overdue(lock)) {
+        pthread_mutex_lock(&lock->mutex);
+        if (!atomic_load(&lock->lost) && is_overdue(lock))
             beat(lock);
         pthread_mutex_unlock(&lock->mutex);
     }

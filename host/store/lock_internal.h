@@ -36,8 +36,8 @@ struct lock {
     pthread_mutex_t mutex; /* guards the rest, and own.beat and writing once the thread runs */
     pthread_cond_t wake;
     bool stopping;
-    int64_t tried_ms; /* the last heartbeat */
-    int64_t beat_ms;  /* the last one that worked */
+    int64_t beat_ms;              /* the last heartbeat that worked */
+    atomic_int_fast64_t tried_ms; /* the last one */
     atomic_bool lost;
 };
 

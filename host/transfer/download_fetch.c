@@ -195,7 +195,7 @@ void fetch_begin(struct download *download, size_t index) {
     *download->fetches_end = fetch;
     download->fetches_end = &fetch->next;
     download->fetch_count++;
-    if (fetch->done == 0 && prepare_is_adoptable(download, index))
+    if (download->outcomes[index].may_adopt)
         check(download, adopt(download, fetch));
     else
         begin_content(download, fetch);

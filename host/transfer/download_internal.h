@@ -50,7 +50,8 @@ struct outcome {
     int64_t size;
     int64_t mtime_ns;
     uint64_t inode;
-    bool is_other; /* the manifest says that the file of this name is another */
+    bool is_other;  /* the manifest says that the file of this name is another */
+    bool may_adopt; /* a file of this name may be the wanted one */
 };
 
 /* How the hashers found a part. */
@@ -222,8 +223,6 @@ struct error *prepare_work(struct download *download) __attribute__((warn_unused
 /* Makes everything durable and writes the manifest, unless it is the one that is there. */
 struct error *prepare_manifest(struct download *download, const struct manifest *before)
     __attribute__((warn_unused_result));
-/* Whether the file may be there already, under its own name, and only its digest can tell. */
-bool prepare_is_adoptable(const struct download *download, size_t index);
 /* What the digest or the revision says the file is, for the journal. The caller frees it. */
 char *prepare_identity(const struct download *download, const struct plan_file *file);
 /* Whether an entry of the journal is of this content, as far as one can tell before asking. */
@@ -251,6 +250,7 @@ void part_advance(struct part *part, int64_t prefix, bool whole);
 void part_queue(struct part *part);
 /* For the loop: a part that hashers are done with, and a reference; NULL if there is none. */
 struct part *part_take_finished(struct download *download);
+bool part_any_finished(struct download *download);
 
 /* hasher.c, syncer.c, copier.c: start threads; join them once download_stopped. */
 struct error *hashers_start(struct download *download) __attribute__((warn_unused_result));

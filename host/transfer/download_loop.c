@@ -143,7 +143,6 @@ static void schedule(struct download *download) {
     }
     for (struct fetch *fetch = download->fetches; fetch && workers > 1; fetch = fetch->next)
         serve(download, fetch, others_wait(download, fetch) ? workers - 1 : workers);
-    atomic_store(&download->loop_hungry, download->busy < workers);
 }
 
 /* Sleeps while more has come than limit_rate allows: then TCP holds back the senders. */
@@ -208,6 +207,13 @@ static int pause_ms(const struct download *download) {
     return (int)pause;
 }
 
+static void rest(struct download *download) {
+    atomic_store(&download->loop_hungry, download->busy < download->config.max_workers);
+    if (!part_any_finished(download) && !download_stopped(download))
+        curl_multi_poll(download->multi, NULL, 0, pause_ms(download), NULL);
+    atomic_store(&download->loop_hungry, false);
+}
+
 void loop_run(struct download *download) {
     const atomic_bool *cancel = download->config.cancel;
     while (download->left > 0 && !download_stopped(download)) {
@@ -218,7 +224,6 @@ void loop_run(struct download *download) {
             download_fail(download, error_new(ERROR_CANCELLED, NULL, "the download was cancelled"));
             break;
         }
-        atomic_store(&download->loop_hungry, true); /* until it is known that it is not */
         while ((part = part_take_finished(download)))
             fetch_finished(download, part);
         schedule(download);
@@ -227,7 +232,7 @@ void loop_run(struct download *download) {
         curl_multi_perform(download->multi, &running);
         bool any = reap(download);
         cut_stalled(download);
-        if (!any && download->left > 0)
-            curl_multi_poll(download->multi, NULL, 0, pause_ms(download), NULL);
+        if (!any)
+            rest(download);
     }
 }

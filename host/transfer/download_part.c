@@ -112,13 +112,15 @@ void part_advance(struct part *part, int64_t prefix, bool whole) {
     part->whole = whole;
     if (whole)
         part->size = prefix;
-    if (!part->queued) {
+    bool wake = !part->queued;
+    if (wake) {
         part->queued = true;
         part->references++;
         part_queue(part);
-        pthread_cond_signal(&download->hash_work);
     }
     pthread_mutex_unlock(&download->mutex);
+    if (wake)
+        pthread_cond_signal(&download->hash_work);
 }
 
 void part_queue(struct part *part) {
@@ -138,4 +140,11 @@ struct part *part_take_finished(struct download *download) {
         download->finished = part->next;
     pthread_mutex_unlock(&download->mutex);
     return part;
+}
+
+bool part_any_finished(struct download *download) {
+    pthread_mutex_lock(&download->mutex);
+    bool any = download->finished != NULL;
+    pthread_mutex_unlock(&download->mutex);
+    return any;
 }

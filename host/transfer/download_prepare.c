@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,10 +118,13 @@ static bool note_from_journal(struct download *download, size_t index, const cha
     return true;
 }
 
-bool prepare_is_adoptable(const struct download *download, size_t index) {
+/* Whether the file may be there already, under its own name, and only its digest can tell. */
+static bool is_adoptable(const struct download *download, size_t index) {
     const struct plan_file *file = &download->plan->files[index];
     struct stat about;
+    /* The first, cheap look follows links in the path; it only tells what is not there. */
     return file->url && file->hex && file->size > 0 && !download->outcomes[index].is_other &&
+           fstatat(download->directory->fd, file->path, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
            directory_stat(download->directory, file->path, &about) && about.st_size == file->size;
 }
 
@@ -181,7 +185,8 @@ struct error *prepare_work(struct download *download) {
         char *etag = prepare_etag(file), *identity = prepare_identity(download, file);
         if (!note_from_journal(download, i, etag, identity)) {
             int64_t more = note_partial(download, file, etag, identity);
-            if (more > 0 && !prepare_is_adoptable(download, i))
+            download->outcomes[i].may_adopt = file->present == 0 && is_adoptable(download, i);
+            if (more > 0 && !download->outcomes[i].may_adopt)
                 needed += more;
             if (file->local)
                 download->local[download->local_count++] = i;

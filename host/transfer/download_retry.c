@@ -154,6 +154,11 @@ static void again(struct worker *worker, CURLcode code, bool at_once) {
     struct fetch *fetch = worker->fetch;
     struct piece *piece = worker->piece;
     int max = download->config.max_attempts;
+    struct error *error = fetch_journal(download, fetch, piece);
+    if (error) {
+        download_fail(download, error);
+        return;
+    }
     if (made_progress(fetch, piece))
         piece->attempt = 1;
     if (piece->attempt >= max || piece->tries >= max * TRIES_FACTOR) {
@@ -304,9 +309,6 @@ void retry_after(struct worker *worker, CURLcode code) {
         return;
     worker->piece->in_flight = false;
     worker->fetch->in_flight--;
-    struct error *error = fetch_journal(download, worker->fetch, worker->piece);
-    if (error)
-        download_fail(download, error);
     if (!download_stopped(download))
         dispatch(worker, code); /* the piece may be gone now, and the fetch started again */
     error_free(worker->error);

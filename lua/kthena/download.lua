@@ -12,8 +12,8 @@ local download = {}
 -- A listing that has held for so long may have expired; one that fails earlier is asked for again once only.
 local LISTING_SECONDS = 60
 
--- What a directory holds, as the manifest names it: with the globs, for a part of a source is not the whole of it.
-local function label(uri, options)
+-- Which part of the source is asked for, in one line: a directory that holds one part does not hold another.
+local function selection(options)
   local globs = {}
   for _, glob in ipairs(options.include or {}) do
     globs[#globs + 1] = glob
@@ -21,7 +21,7 @@ local function label(uri, options)
   for _, glob in ipairs(options.exclude or {}) do
     globs[#globs + 1] = "!" .. glob
   end
-  return #globs > 0 and ("%s (%s)"):format(uri.text, table.concat(globs, " ")) or uri.text
+  return table.concat(globs, " ")
 end
 
 -- Asks the source what there is. Returns the host's plan and the rule's; or nil, a message and a kind.
@@ -78,7 +78,7 @@ local function fetch(session, source, uri, ctx, guarded, options, keep)
     collectgarbage() -- a listing may be larger than all that is needed from now on
     local since = time.monotonic()
     local _, _, _, before = session:numbers()
-    local result = { session:run(handle, label(uri, options), options.workers, guarded) }
+    local result = { session:run(handle, uri.text, options.workers, guarded) }
     local _, _, there, after = session:numbers()
     present = present or there
     if result[1] then
@@ -105,9 +105,9 @@ local function downloaded(handle, value)
   return kept
 end
 
--- Lets the source write its small files, unless it has for the files that are there.
-local function finish(session, source, ctx, handle, value)
-  if not source.rules.finish or session:finished() then
+-- Lets the source write its small files.
+local function write_files(session, source, ctx, handle, value)
+  if not source.rules.finish then
     return true
   end
   job.phase("finishing")
@@ -121,25 +121,38 @@ local function finish(session, source, ctx, handle, value)
       return nil, ("%s: finish: %s is one of the source's files"):format(source.path, file.path), "policy"
     end
     ok, message, kind = session:write(file.path, file.text)
-    if not ok then
+    if not ok and kind == "invalid" then
+      return nil, ("%s: finish: %s"):format(source.path, message), "policy"
+    elseif not ok then
       return nil, message, kind
     end
   end
-  return session:mark_finished()
+  return true
+end
+
+-- What is left to do once all files are there, unless it was done for these files before.
+local function finish(session, source, ctx, handle, value, options)
+  if session:finished(selection(options)) then
+    return true
+  end
+  local ok, message, kind = write_files(session, source, ctx, handle, value)
+  if not ok then
+    return nil, message, kind
+  end
+  return session:mark_finished(selection(options))
 end
 
 -- Whether the directory holds just what is asked for, without asking the source: a revision that cannot change, named
 -- in full. Returns it and its files and bytes.
-local function is_there(session, source, uri, options)
+local function is_there(session, uri, options)
   local of, revision, pinned, complete, files, bytes = session:manifest()
-  if of == label(uri, options) and pinned and complete and uri.revision == revision
-    and (not source.rules.finish or session:finished()) then
+  if of == uri.text and pinned and complete and uri.revision == revision and session:finished(selection(options)) then
     return revision, files, bytes
   end
 end
 
 local function download_into(session, source, uri, ctx, guarded, options)
-  local revision, files, bytes = is_there(session, source, uri, options)
+  local revision, files, bytes = is_there(session, uri, options)
   if revision then
     session:present(files, bytes)
     return { revision = revision, files = files, bytes = bytes, present = files, fetched = 0 }
@@ -148,7 +161,7 @@ local function download_into(session, source, uri, ctx, guarded, options)
   if not handle then
     return nil, value, present
   end
-  local ok, message, kind = finish(session, source, ctx, handle, value)
+  local ok, message, kind = finish(session, source, ctx, handle, value, options)
   if not ok then
     return nil, message, kind
   end

@@ -47,11 +47,22 @@ describe("the HTTP face", function()
 
   it("answers 404 for what there is not", function()
     for _, path in ipairs({ "/", "/metricsx", "/metrics/x", "/health/", "/v1", "/v1/rules/x", "/.git/config",
-      "/metrics/../health/x", "/%2e%2e/etc/passwd" }) do
+      "/v1/jobs/x", "/v1/jobs/x/events", "/v1/jobs/", "/metrics/../health/x", "/%2e%2e/etc/passwd" }) do
       local reply = http.get(sidecar.url, path)
       assert.equal(404, reply.status, path)
       detail(reply)
     end
+  end)
+
+  it("lists jobs, by state too", function()
+    for _, path in ipairs({ "/v1/jobs", "/v1/jobs?state=running" }) do
+      local reply = http.get(sidecar.url, path)
+      assert.equal(200, reply.status)
+      assert.equal('{"jobs":[]}', reply.body)
+    end
+    local reply = http.get(sidecar.url, "/v1/jobs?state=lost")
+    assert.equal(400, reply.status)
+    assert.truthy(detail(reply):find("'lost'; give queued, running", 1, true))
   end)
 
   it("answers 405 with Allow for a method a path does not have", function()

@@ -116,6 +116,16 @@ describe("a bucket", function()
       assert.equal("https://b-1.s3.ap-south-1.amazonaws.com/m/a", url)
     end)
 
+    it("is not looked for when the server names the one that was asked", function()
+      local asked = 0
+      local url = resolve("s3://b-1/m/", { AWS_REGION = "eu-west-1" }, function()
+        asked = asked + 1
+        return malformed
+      end)
+      assert.is_nil(url)
+      assert.equal(1, asked)
+    end)
+
     it("is looked for once", function()
       local _, message, kind = resolve("s3://b-1/m/", {}, answer(malformed, "never"))
       assert.truthy(message:find("the region is not the bucket's; set the region", 1, true))

@@ -53,7 +53,10 @@ list() {
 keys() {
   printf '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>%s</Name>' "$1"
   printf '<Prefix></Prefix><KeyCount>%s</KeyCount><MaxKeys>9000</MaxKeys><IsTruncated>false</IsTruncated>' "$(wc -l <"$work/www/$1/list")"
-  awk '{ printf "<Contents><Key>%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>\"%s-1\"</ETag><Size>%s</Size><StorageClass>STANDARD</StorageClass></Contents>", $3, substr($1, 1, 32), $2 }' "$work/www/$1/list"
+  # The ETag is nginx's: time and size in hexadecimal.
+  (cd "$work/www/$1" && awk '{ print $3 }' list | xargs stat -Lc '%n %Y %s') |
+    awk '{ printf "<Contents><Key>%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>", $1
+           printf "<ETag>\"%x-%x\"</ETag><Size>%s</Size><StorageClass>STANDARD</StorageClass></Contents>", $2, $3, $3 }'
   printf '</ListBucketResult>'
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -176,6 +177,61 @@ static void test_states_are_watched_side_by_side(void **unused) {
         pthread_join(threads[i], NULL);
 }
 
+/* What the host does for a rule, for 0.3 s. */
+static int work(lua_State *lua) {
+    guard_pause(lua);
+    usleep(300 * 1000);
+    guard_resume(lua);
+    return 0;
+}
+
+static int run_with_work(lua_State *lua) {
+    lua_pushcfunction(lua, work);
+    lua_setglobal(lua, "work");
+    return run_text(lua);
+}
+
+static struct error *run_working(struct state *state, double budget, const char *text) {
+    return guard_call(state, DISPLAY, budget, run_with_work, (void *)text);
+}
+
+static void test_the_host_s_work_does_not_count(void **unused) {
+    (void)unused;
+    struct state *state = make(0);
+    assert_null(run_working(state, 0.5, "for i = 1, 3 do work() end"));
+    assert_null(run_working(state, 0, "work()"));
+    struct error *error = run_working(state, 0.05, "work() while true do end");
+    assert_non_null(error);
+    assert_string_equal(error->message, "some/where/x.lua:1: used more than 0.05 s");
+    error_free(error);
+    /* What was used up before the work stays used up. */
+    error = run_working(state, 0.05, "while true do work() for i = 1, 1e7 do end end");
+    assert_non_null(error);
+    error_free(error);
+    state_free(state);
+}
+
+static void *work_and_loop(void *unused) {
+    for (int i = 0; i < 2; i++) {
+        struct state *state = make(0);
+        struct error *error = run_working(state, 0.02, "work() work() while true do end");
+        assert_non_null(error);
+        error_free(error);
+        assert_null(run_working(state, 0.5, "work() work()"));
+        state_free(state);
+    }
+    return unused;
+}
+
+static void test_states_pause_side_by_side(void **unused) {
+    (void)unused;
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work_and_loop, NULL), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+}
+
 /* Recursion through C that needs megabytes of C stack before Lua's own is full. */
 static void recurse(void *context) {
     static const char *const texts[] = {
@@ -214,6 +270,8 @@ int main(void) {
         cmocka_unit_test(test_modules_come_from_the_library_only),
         cmocka_unit_test(test_the_body_is_protected_too),
         cmocka_unit_test(test_states_are_watched_side_by_side),
+        cmocka_unit_test(test_the_host_s_work_does_not_count),
+        cmocka_unit_test(test_states_pause_side_by_side),
         cmocka_unit_test(test_the_stack_is_deep_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

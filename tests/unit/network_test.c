@@ -150,8 +150,9 @@ static void without_the_guard_this_machine_is_reached(void **state) {
 /* The proxy may be on this machine; what it is asked for may not. */
 static void the_guard_lets_the_proxy_pass_and_nothing_else(void **state) {
     (void)state;
-    static const char away[] = "HTTP/1.1 302 Away\r\nLocation: http://169.254.169.254/latest?secret\r\n"
-                               "Content-Length: 0\r\n\r\n";
+    static const char away[] =
+        "HTTP/1.1 302 Away\r\nLocation: http://169.254.169.254/latest?secret\r\n"
+        "Content-Length: 0\r\n\r\n";
     static const struct step steps[] = {{.reply = OK}, {.reply = away}, {.reply = OK}};
     static const char *const hosts[] = {"127.0.0.1", "http://localhost", "http://127.0.0.1"};
     for (size_t i = 0; i < COUNT(hosts); i++) {

@@ -27,7 +27,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    char dir[64];  /* the output directory is "out" in it */
+    char dir[72];  /* the output directory is "out" in it */
     char path[80]; /* of the output directory */
     struct directory directory;
 };

@@ -212,6 +212,15 @@ describe("the source hf", function()
       } }, listing)
     end)
 
+    it("writes no listing but that of the plan's commit", function()
+      local ctx = fake_ctx.new(hf, { replies = hub(tree("a")) })
+      local plan = assert(hf.resolve(testing.uri("ns/repo"), ctx))
+      plan.revision = OTHER
+      for _, file in ipairs(hf.finish(plan, ctx)) do
+        assert.is_nil(file.path:find("trees/", 1, true))
+      end
+    end)
+
     it("lists the whole commit, but has metadata only of the files that were wanted", function()
       local written = finish({ ["sub/a.json"] = true })
       assert.is_nil(written[".cache/huggingface/download/m.bin.metadata"])

@@ -83,6 +83,7 @@ describe("the source ms", function()
       { 429, "", "overload", "limits how often", "" },
       { 200, said(404, "gone"), "not_found", "there is no such model or revision", "(gone)" },
       { 200, said(10010101, "internal"), "protocol", "ModelScope refuses: internal (code 10010101)", "" },
+      { 200, '{"Code":10010101,"Message":"busy","Data":{"Files":[]}}', "protocol", "ModelScope refuses: busy", "" },
       { 200, '{"Code":200,"Data":{}}', "protocol", "the answer, with status 200, has no list of files", "" },
       { 200, "<html>", "protocol", "has no list of files", "" },
       { 500, "[1]", "protocol", "the answer, with status 500, has no list of files", "" },
