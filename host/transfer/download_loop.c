@@ -96,6 +96,7 @@ static void assign(struct download *download, struct fetch *fetch, struct piece 
     worker->fetch = fetch;
     worker->piece = piece;
     piece->in_flight = true;
+    piece->journal_ms = download->now_ms;
     fetch->in_flight++;
     download->busy++;
     atomic_fetch_add(&download->progress->connections, 1);

@@ -201,7 +201,8 @@ describe("the downloader", function()
   it("holds to a rate", function()
     local output, started = files.temporary(), wait.now()
     assert.equal(0, run(output, "--include", "model-1.bin", "--limit-rate", "2MB").status)
-    assert.is_true(wait.now() - started > 1.2) -- 1.5 s, less what the first burst may bring
+    local seconds = wait.now() - started
+    assert.is_true(seconds > 0.9, seconds .. " s") -- 1.5 s less the bursts of the first and the last moment
   end)
 
   it("verifies what it has downloaded", function()
