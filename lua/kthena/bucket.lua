@@ -74,7 +74,7 @@ local function locate(self, region)
   local keys = self.credentials
   self.signer = keys and ctx.aws_sigv4({
     access_key = keys.access_key, secret_key = keys.secret_key, session_token = keys.session_token,
-    region = self.region, service = "s3",
+    region = self.region, service = "s3", encode_once = true,
   })
   return true
 end
@@ -127,7 +127,7 @@ local function ask(self, query)
   end
   local sentence, why = bucket.explain(reply, ctx)
   sentence = sentence or "the server refuses: " .. aws.problem(ctx, reply).text
-  if not self.signer and (why == "denied" or why == "unauthorized") then
+  if not self.signer and reply.status >= 400 and reply.status < 500 and why ~= "not_found" then
     sentence = sentence .. "; there are no credentials, so nothing was signed"
   end
   return nil, sentence, why or "protocol"
