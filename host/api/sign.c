@@ -1,6 +1,6 @@
 /*
- * host.sign: aws_sigv4(access_key, secret_key, session_token or nil, region, service) makes a
- * signer for requests and plans, of texts or secrets; an empty token is none.
+ * host.sign: aws_sigv4(access_key, secret_key, session_token or nil, region, service, encode_once)
+ * makes a signer for requests and plans, of texts or secrets; an empty token is none.
  */
 #include "transfer/sigv4.h"
 
@@ -32,6 +32,7 @@ static int aws_sigv4(lua_State *lua) {
         .session_token = api_secret_or_null(lua, 3),
         .region = api_secret_text(lua, 4),
         .service = api_secret_text(lua, 5),
+        .encode_once = lua_toboolean(lua, 6),
     };
     if (credentials.session_token && !*credentials.session_token)
         credentials.session_token = NULL;

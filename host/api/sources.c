@@ -12,9 +12,9 @@ static int find(lua_State *lua) {
     const char *uri = api_text(lua, 1);
     const struct source *source = NULL;
     char chunk[GUARD_CHUNK_SIZE];
-    struct error *error = context->generation
-                              ? generation_source_of(context->generation, uri, &source)
-                              : error_new(ERROR_INVALID, NULL, "there are no sources here");
+    if (!context->generation)
+        return luaL_error(lua, "there are no sources here");
+    struct error *error = generation_source_of(context->generation, uri, &source);
     if (error)
         return api_fail_kind(lua, error);
     guard_chunk(source->file->display, chunk);

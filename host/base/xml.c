@@ -26,9 +26,10 @@ static void give_up(struct reading *reading, enum error_kind kind, const char *r
     XML_StopParser(reading->parser, XML_FALSE);
 }
 
+/* The name without a prefix; "a:" is all name. */
 static const char *local_name(const char *name) {
     const char *colon = strrchr(name, ':');
-    return colon ? colon + 1 : name;
+    return colon && colon[1] ? colon + 1 : name;
 }
 
 static void XMLCALL begin_element(void *context, const char *full, const char **attributes) {

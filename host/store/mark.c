@@ -41,7 +41,8 @@ bool mark_is_there(const struct directory *directory, const struct manifest *man
     struct buffer found = {0};
     expected(manifest, selection, &text);
     read_mark(directory, text.length, &found);
-    bool same = found.length == text.length && memcmp(found.data, text.data, text.length) == 0;
+    bool same = found.data && text.data && found.length == text.length &&
+                memcmp(found.data, text.data, text.length) == 0;
     buffer_free(&text);
     buffer_free(&found);
     return same;

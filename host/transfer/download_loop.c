@@ -122,7 +122,7 @@ static bool others_wait(const struct download *download, const struct fetch *fet
     if (download->remote_next < download->remote_count)
         return true;
     for (const struct fetch *other = download->fetches; other; other = other->next)
-        if (other != fetch && fetch_is_open(other))
+        if (other != fetch && !fetch_is_whole(other))
             return true;
     return false;
 }
@@ -210,7 +210,7 @@ static int pause_ms(const struct download *download) {
 
 static void rest(struct download *download) {
     atomic_store(&download->loop_hungry, download->busy < download->config.max_workers);
-    if (!part_any_finished(download) && !download_stopped(download))
+    if (download->left > 0 && !part_any_finished(download) && !download_stopped(download))
         curl_multi_poll(download->multi, NULL, 0, pause_ms(download), NULL);
     atomic_store(&download->loop_hungry, false);
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_BYTES = 256 * 1024,      /* read at once: small enough to stay in a core's cache */
+    BLOCK_BYTES = 128 * 1024,      /* read at once: small enough to stay in a core's cache */
     TURN_BYTES = 64 * 1024 * 1024, /* of one part before the next one's turn */
 };
 
@@ -23,7 +23,7 @@ static struct part *take(struct download *download) {
     pthread_mutex_lock(&download->mutex);
     while (!download->hashing && !download_stopped(download))
         pthread_cond_wait(&download->hash_work, &download->mutex);
-    if (!download_stopped(download)) {
+    if (download->hashing && !download_stopped(download)) {
         part = download->hashing;
         download->hashing = part->next;
     }
@@ -128,11 +128,10 @@ static struct error *finish(struct part *part) {
 static struct error *work_on(struct part *part, void *block) {
     struct download *download = part->download;
     pthread_mutex_lock(&download->mutex);
-    int64_t end = part->prefix;
-    bool size_known = part->size >= 0;
+    int64_t end = part->prefix, size = part->size;
     pthread_mutex_unlock(&download->mutex);
-    if (!part->digest && (size_known || part->kind != DIGEST_GIT_SHA1))
-        part->digest = digest_new(part->kind, part->size);
+    if (!part->digest && (size >= 0 || part->kind != DIGEST_GIT_SHA1))
+        part->digest = digest_new(part->kind, size);
     if (end > part->hashed + TURN_BYTES)
         end = part->hashed + TURN_BYTES;
     struct error *error = part->digest ? hash_to(part, end, block) : NULL;
@@ -157,9 +156,7 @@ static void *run(void *context) {
     void *block = memory_alloc(BLOCK_BYTES);
     struct part *part;
     while ((part = take(download))) {
-        struct error *error = work_on(part, block);
-        if (error)
-            download_fail(download, error);
+        download_fail(download, work_on(part, block));
     }
     memory_free(block);
     return NULL;

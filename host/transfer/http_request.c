@@ -94,9 +94,14 @@ static struct error *add_signature(const struct exchange *exchange, struct curl_
     if (!request->signer || exchange->away)
         return NULL;
     struct buffer lines = {0};
-    struct error *error =
-        signer_sign(request->signer, exchange->method, exchange->url, request->body,
-                    body_length(exchange), clock_wall(), &lines, url);
+    struct signable what = {.method = exchange->method,
+                            .url = exchange->url,
+                            .body = request->body,
+                            .body_length = body_length(exchange),
+                            .headers = request->headers,
+                            .header_count = request->header_count,
+                            .wall = clock_wall()};
+    struct error *error = signer_sign(request->signer, &what, &lines, url);
     if (error) {
         char *shown = url_for_people(request->url);
         error = error_new(error->kind, error, "%s %s: it could not be signed", http_method(request),

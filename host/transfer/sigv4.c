@@ -3,11 +3,17 @@
 #include "base/memory.h"
 #include "base/redact.h"
 #include "base/url.h"
+#include "transfer/http.h"
 #include "transfer/sigv4_private.h"
 
+#include <ctype.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+enum { REQUEST_HEADERS_MAX = 16 };
 
 struct signer {
     atomic_size_t references;
@@ -31,7 +37,7 @@ struct signer *signer_sigv4_new(const struct sigv4_credentials *credentials) {
     }
     signer->region = memory_string(credentials->region);
     signer->service = memory_string(credentials->service);
-    signer->encodes_twice = strcmp(signer->service, "s3") != 0;
+    signer->encodes_twice = !credentials->encode_once;
     return signer;
 }
 
@@ -124,19 +130,54 @@ static struct error *check_credentials(const struct signer *signer) {
     return NULL;
 }
 
-static void sign(const struct signer *signer, const char *method, const struct target *target,
-                 const char *payload, const char *stamp, struct buffer *header_lines) {
-    struct sigv4_header headers[4] = {{"host", target->host},
-                                      {"x-amz-content-sha256", payload},
-                                      {"x-amz-date", stamp},
-                                      {"x-amz-security-token", signer->session_token}};
-    struct sigv4_request request = {.method = method,
+/* The headers to sign: at most four of ours and the request's own, sorted by name. */
+struct signed_headers {
+    struct sigv4_header list[4 + REQUEST_HEADERS_MAX];
+    char *names[REQUEST_HEADERS_MAX]; /* the request's, in lower case */
+    size_t name_count;
+    size_t count;
+};
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct sigv4_header *)a)->name, ((const struct sigv4_header *)b)->name);
+}
+
+static void add_header(struct signed_headers *headers, const char *name, const char *value) {
+    if (value)
+        headers->list[headers->count++] = (struct sigv4_header){name, value};
+}
+
+static void add_request_header(struct signed_headers *headers, const struct http_header *header) {
+    if (strncasecmp(header->name, "x-amz-", strlen("x-amz-")) != 0 ||
+        headers->name_count == REQUEST_HEADERS_MAX)
+        return;
+    char *name = memory_string(header->name);
+    for (char *each = name; *each; each++)
+        *each = (char)tolower((unsigned char)*each);
+    headers->names[headers->name_count++] = name;
+    add_header(headers, name, header->value);
+}
+
+static void sign(const struct signer *signer, const struct signable *what,
+                 const struct target *target, const char *payload, const char *stamp,
+                 struct buffer *header_lines) {
+    struct signed_headers headers = {0};
+    add_header(&headers, "x-amz-content-sha256", payload);
+    add_header(&headers, "x-amz-date", stamp);
+    add_header(&headers, "x-amz-security-token", signer->session_token);
+    for (size_t i = 0; i < headers.count; i++)
+        buffer_format(header_lines, "%s: %s\r\n", headers.list[i].name, headers.list[i].value);
+    add_header(&headers, "host", target->host);
+    for (size_t i = 0; i < what->header_count; i++)
+        add_request_header(&headers, &what->headers[i]);
+    qsort(headers.list, headers.count, sizeof *headers.list, by_name);
+    struct sigv4_request request = {.method = what->method,
                                     .path = target->signed_path.data,
                                     .path_length = target->signed_path.length,
                                     .query = target->query.data,
                                     .query_length = target->query.length,
-                                    .headers = headers,
-                                    .header_count = signer->session_token ? 4 : 3,
+                                    .headers = headers.list,
+                                    .header_count = headers.count,
                                     .payload = payload};
     struct sigv4_scope scope = {stamp, signer->region, signer->service};
     struct buffer canonical = {0}, to_sign = {0};
@@ -144,31 +185,30 @@ static void sign(const struct signer *signer, const char *method, const struct t
     sigv4_canonical_request(&request, &canonical);
     sigv4_string_to_sign(&scope, &canonical, &to_sign);
     sigv4_signature(signer->secret_key, &scope, &to_sign, signature);
-    for (size_t i = 1; i < request.header_count; i++)
-        buffer_format(header_lines, "%s: %s\r\n", headers[i].name, headers[i].value);
     buffer_string(header_lines, "Authorization: ");
     sigv4_authorization(signer->access_key, &scope, &request, signature, header_lines);
     buffer_string(header_lines, "\r\n");
     if (signer->session_token)
         explicit_bzero(canonical.data, canonical.length);
+    for (size_t i = 0; i < headers.name_count; i++)
+        memory_free(headers.names[i]);
     buffer_free(&canonical);
     buffer_free(&to_sign);
 }
 
-struct error *signer_sign(const struct signer *signer, const char *method, const char *url,
-                          const void *body, size_t body_length, double wall,
+struct error *signer_sign(const struct signer *signer, const struct signable *request,
                           struct buffer *header_lines, char **canonical_url) {
     struct target target = {0};
     char payload[SIGV4_HEX_SIZE], stamp[SIGV4_STAMP_SIZE];
     *canonical_url = NULL;
     struct error *error = check_credentials(signer);
     if (!error)
-        error = take_target(signer, url, &target);
+        error = take_target(signer, request->url, &target);
     if (error)
         goto cleanup;
-    sigv4_sha256(body, body_length, payload);
-    sigv4_stamp(wall, stamp);
-    sign(signer, method, &target, payload, stamp, header_lines);
+    sigv4_sha256(request->body, request->body_length, payload);
+    sigv4_stamp(request->wall, stamp);
+    sign(signer, request, &target, payload, stamp, header_lines);
     *canonical_url =
         memory_format("%s://%s%.*s%s%.*s", target.url.scheme, target.host, (int)target.path.length,
                       target.path.data, target.query.length ? "?" : "", (int)target.query.length,

@@ -86,7 +86,7 @@ local function aws_sigv4(credentials)
     end
   end
   return sign.aws_sigv4(credentials.access_key, credentials.secret_key, credentials.session_token, credentials.region,
-    credentials.service)
+    credentials.service, credentials.encode_once)
 end
 
 local function logger(name)

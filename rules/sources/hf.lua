@@ -88,6 +88,8 @@ local function list(ctx, endpoint, api, commit)
     for _, entry in ipairs(entries) do
       if not is_entry(entry) then
         return nil, "the hub's listing has an entry without path, size or oid", "protocol"
+      elseif entry.path:find("\\", 1, true) or entry.path:find("^%a:") then
+        return nil, ("the hub lists '%s', which huggingface_hub takes for no path"):format(entry.path), "protocol"
       elseif entry.type == "file" then
         files[#files + 1] = entry
       end

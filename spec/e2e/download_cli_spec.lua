@@ -1,5 +1,5 @@
 -- The downloader's command line: the reference's flags and exit statuses, what it prints, and what verify finds.
-local downloads = require("spec.support.downloads")
+local downloader = require("spec.support.downloader")
 local files = require("spec.support.files")
 local json = require("dkjson")
 local nginx = require("spec.support.nginx")
@@ -16,22 +16,22 @@ describe("the downloader", function()
   local root, plan, server, rules, source, slow
 
   setup(function()
-    root, plan = downloads.tree(SIZES, { revision = "r7" })
+    root, plan = downloader.tree(SIZES, { revision = "r7" })
     server = nginx.start(root)
-    rules = downloads.rules()
+    rules = downloader.rules()
     source = "tree://" .. server.authority
-    slow = downloads.start(rules, source, files.temporary(), "--progress", "lines", "--limit-rate", "4MB")
+    slow = downloader.start(rules, source, files.temporary(), "--progress", "lines", "--limit-rate", "4MB")
   end)
 
   local function run(output, ...)
-    return downloads.run(rules, source, output, ...)
+    return downloader.run(rules, source, output, ...)
   end
 
   it("downloads, and says in one line how much that was", function()
     local output = files.temporary() .. "/new/directory"
     local result = run(output)
     assert.equal(0, result.status, result.stderr)
-    downloads.check(output, plan)
+    downloader.check(output, plan)
     assert.truthy(result.stdout:find("^downloaded 5 files, 23%.1 MB in [%d.]+ s %([%d.]+ %aB/s%), to "
       .. output:gsub("%p", "%%%0") .. "; 0 were there already\n$"), result.stdout)
     result = run(output)
@@ -50,13 +50,13 @@ describe("the downloader", function()
     }) do
       local result = process.run({ name, unpack(args) })
       assert.equal(0, result.status, result.stderr)
-      assert.same({ "dir/empty", "tokenizer.json" }, downloads.found(output))
+      assert.same({ "dir/empty", "tokenizer.json" }, downloader.found(output))
     end
     local home = files.temporary()
     assert.equal(0, process.run({ name, "-s", "pvc://" .. root .. "/sub" }, { env = { HOME = home } }).status)
     assert.same({ "downloads/dir/empty", "downloads/tokenizer.json" }, (function()
       files.remove(home .. "/downloads/.kthena")
-      return downloads.found(home)
+      return downloader.found(home)
     end)())
   end)
 
@@ -79,7 +79,7 @@ describe("the downloader", function()
       assert.truthy(result.stderr:find(expected, 1, true), result.stderr)
       assert.equal(1, select(2, result.stderr:gsub("\n", "")), result.stderr)
     end
-    assert.same({}, downloads.found(output))
+    assert.same({}, downloader.found(output))
   end)
 
   it("ends with 1 when it cannot", function()
@@ -99,10 +99,10 @@ describe("the downloader", function()
   it("ends with 130 when it is interrupted, soon, and the next run goes on", function()
     local output = files.temporary()
     for _, signal in ipairs({ "SIGINT", "SIGTERM" }) do
-      local there = downloads.partial(output)
-      local running = downloads.start(rules, source, output, "--limit-rate", "4MB")
+      local there = downloader.partial(output)
+      local running = downloader.start(rules, source, output, "--limit-rate", "4MB")
       wait.until_true("bytes to arrive", function()
-        return downloads.partial(output) > there
+        return downloader.partial(output) > there
       end)
       running:signal(signal)
       assert.equal(130, running:wait(2))
@@ -111,7 +111,7 @@ describe("the downloader", function()
     end
     local result = run(output, "--progress", "json")
     assert.equal(0, result.status, result.stderr)
-    downloads.check(output, plan)
+    downloader.check(output, plan)
     assert.is_true(json.decode(result.stdout:match("[^\n]+\n$")).result.fetched < TOTAL)
   end)
 
@@ -141,7 +141,7 @@ describe("the downloader", function()
       local output = files.temporary()
       local result = run(output, ...)
       assert.equal(0, result.status, result.stderr)
-      return downloads.found(output)
+      return downloader.found(output)
     end
     assert.same({ "config.json", "sub/tokenizer.json" }, found("--include", "*.json"))
     assert.same({ "config.json" }, found("--include", "*.json", "--exclude", "sub/**"))
@@ -187,7 +187,7 @@ describe("the downloader", function()
 
   it("draws bars on a terminal", function()
     local output = files.temporary()
-    local words = { runtime.binary, unpack(downloads.arguments(rules, source, output, "--progress", "auto",
+    local words = { runtime.binary, unpack(downloader.arguments(rules, source, output, "--progress", "auto",
       "--limit-rate", "24MB")) }
     local result = process.run({ "script", "-q", "-e", "-c", table.concat(words, " "), "/dev/null" })
     assert.equal(0, result.status, result.stdout)
@@ -195,7 +195,7 @@ describe("the downloader", function()
     assert.truthy(result.stdout:find("%d/5 files, [%d.]+ %a?B of 23%.1 MB"), result.stdout)
     assert.truthy(result.stdout:find("\27[J\r", 1, true))
     assert.truthy(result.stdout:find("downloaded 5 files, 23.1 MB in ", 1, true), result.stdout)
-    downloads.check(output, plan)
+    downloader.check(output, plan)
   end)
 
   it("holds to a rate", function()
@@ -226,7 +226,7 @@ describe("the downloader", function()
     result = run(output) -- repairs what it can tell from outside
     assert.equal(0, result.status, result.stderr)
     files.remove(output .. "/mine.txt")
-    downloads.check(output, plan)
+    downloader.check(output, plan)
     result = runtime.run({ "verify", files.temporary() })
     assert.equal(1, result.status)
     assert.truthy(result.stderr:find("manifest", 1, true), result.stderr)

@@ -1,5 +1,5 @@
 -- Downloads that end before their time: killed again and again, interrupted, and two at a time in one directory.
-local downloads = require("spec.support.downloads")
+local downloader = require("spec.support.downloader")
 local ffi = require("ffi")
 local files = require("spec.support.files")
 local json = require("dkjson")
@@ -27,8 +27,8 @@ describe("a download that is killed", function()
   end
 
   it("30 times at random moments ends with the right bytes, and has fetched few of them twice", function()
-    local root, plan = downloads.tree(many_sizes())
-    local server, rules, output = nginx.start(root), downloads.rules(), files.temporary()
+    local root, plan = downloader.tree(many_sizes())
+    local server, rules, output = nginx.start(root), downloader.rules(), files.temporary()
     local total, source = 0, "tree://" .. server.authority
     for _, file in ipairs(plan.files) do
       total = total + file.size
@@ -36,14 +36,14 @@ describe("a download that is killed", function()
     local seed = os.time()
     math.randomseed(seed)
     for i = 1, KILLS do
-      local running = downloads.start(rules, source, output, "-w", tostring(WORKERS), "--limit-rate", tostring(RATE))
+      local running = downloader.start(rules, source, output, "-w", tostring(WORKERS), "--limit-rate", tostring(RATE))
       system.sleep(wait.seconds(0.02 + 0.4 * math.random()))
       assert.is_nil(running:status(), ("life %d of seed %d: %s"):format(i, seed, running:stderr()))
       running:stop()
     end
-    local result = downloads.run(rules, source, output, "-w", tostring(WORKERS))
+    local result = downloader.run(rules, source, output, "-w", tostring(WORKERS))
     assert.equal(0, result.status, result.stderr)
-    downloads.check(output, plan)
+    downloader.check(output, plan)
     assert.equal(0, runtime.run({ "verify", output }).status)
     -- What a kill costs: for each connection, the bytes since the last record in the journal, at most 1 MiB and what
     -- one read brings more (1/2 MiB), and those that were on their way: the server's 64 KiB, twice for its accounting,
@@ -65,24 +65,24 @@ describe("two downloads into one directory", function()
     for i = 1, 20 do
       sizes["small/" .. i] = 1000
     end
-    root, plan = downloads.tree(sizes)
+    root, plan = downloader.tree(sizes)
     server = nginx.start(root)
-    rules = downloads.rules()
+    rules = downloader.rules()
     source = "tree://" .. server.authority
   end)
 
   -- Starts one and waits until it has begun to write.
   local function start_slowly(output, rate)
-    local running = downloads.start(rules, source, output, "--limit-rate", rate)
+    local running = downloader.start(rules, source, output, "--limit-rate", rate)
     wait.until_true("bytes to arrive", function()
-      return downloads.partial(output) > 0
+      return downloader.partial(output) > 0
     end)
     return running
   end
 
   -- Starts one that has to wait for the process with this pid.
   local function start_waiting(output, pid)
-    local waiting = downloads.start(rules, source, output)
+    local waiting = downloader.start(rules, source, output)
     local host = process.run({ "hostname" }).stdout:match("%S+")
     wait.until_true("the log to name the owner", function()
       local log = waiting:stderr()
@@ -107,14 +107,14 @@ describe("two downloads into one directory", function()
     assert.equal(0, second:wait(20))
     assert.truthy(first:stdout():find("^downloaded 21 files"), first:stdout())
     assert.truthy(second:stdout():find("^nothing to do: all 21 files were there already"), second:stdout())
-    downloads.check(output, plan)
+    downloader.check(output, plan)
     check_sent_once(before)
   end)
 
   it("may be five that begin at once", function()
     local output, before, running = files.temporary() .. "/new", server:sent(), {}
     for i = 1, 5 do
-      running[i] = downloads.start(rules, source, output)
+      running[i] = downloader.start(rules, source, output)
     end
     local idle = 0
     for i = 1, 5 do
@@ -122,7 +122,7 @@ describe("two downloads into one directory", function()
       idle = idle + (running[i]:stdout():find("^nothing to do") and 1 or 0)
     end
     assert.equal(4, idle)
-    downloads.check(output, plan)
+    downloader.check(output, plan)
     check_sent_once(before)
   end)
 
@@ -132,7 +132,7 @@ describe("two downloads into one directory", function()
     local second = start_waiting(output, first.pid)
     first:stop()
     assert.equal(0, second:wait(15))
-    downloads.check(output, plan)
+    downloader.check(output, plan)
   end)
 
   it("is interrupted while it waits", function()
@@ -152,7 +152,7 @@ describe("two downloads into one directory", function()
     first:signal("SIGCONT")
     assert.equal(0, first:wait(20))
     assert.equal(0, second:wait(20))
-    downloads.check(output, plan)
+    downloader.check(output, plan)
   end)
 
   it("take over the lock of another host that has died", function()
@@ -166,19 +166,19 @@ describe("two downloads into one directory", function()
       "boot 01234567-89ab-cdef-0123-456789abcdef")
     text = ("%ssum %s"):format(text, bit.tohex(hash.XXH3_64bits(text, #text)))
     files.write(output .. "/.kthena/lock", text .. (" "):rep(#lock - #text - 1) .. "\n")
-    local result = process.run({ runtime.binary, unpack(downloads.arguments(rules, source, output)) }, { seconds = 15 })
+    local result = process.run({ runtime.binary, unpack(downloader.arguments(rules, source, output)) }, { seconds = 15 })
     assert.equal(0, result.status, result.stderr)
-    downloads.check(output, plan)
+    downloader.check(output, plan)
   end)
 
   it("do not mind a damaged lock, and refuse one that is no file", function()
     local output = files.temporary()
     files.write(output .. "/.kthena/lock", "\0\255 not a lock\n")
-    assert.equal(0, downloads.run(rules, source, output).status)
-    downloads.check(output, plan)
+    assert.equal(0, downloader.run(rules, source, output).status)
+    downloader.check(output, plan)
     files.remove(output .. "/.kthena/lock")
     assert(unistd.link("/etc/passwd", output .. "/.kthena/lock", true))
-    local result = downloads.run(rules, source, output)
+    local result = downloader.run(rules, source, output)
     assert.not_equal(0, result.status)
     assert.truthy(result.stderr:find("/.kthena/lock: it is not a regular file; remove it", 1, true), result.stderr)
   end)
@@ -186,25 +186,25 @@ end)
 
 describe("what a killed download leaves", function()
   it("is of use to a download of other files, and out of the way of another source", function()
-    local root, plan = downloads.tree({ a = 9000000, b = 5000000 })
-    local server, rules, output = nginx.start(root), downloads.rules(), files.temporary()
+    local root, plan = downloader.tree({ a = 9000000, b = 5000000 })
+    local server, rules, output = nginx.start(root), downloader.rules(), files.temporary()
     local source = "tree://" .. server.authority
-    local running = downloads.start(rules, source, output, "-w", "1", "--limit-rate", "8MB")
+    local running = downloader.start(rules, source, output, "-w", "1", "--limit-rate", "8MB")
     wait.until_true("bytes to arrive", function()
-      return downloads.partial(output) > 4000000
+      return downloader.partial(output) > 4000000
     end)
     running:stop()
-    local result = downloads.run(rules, source, output, "--include", "b", "--progress", "json")
+    local result = downloader.run(rules, source, output, "--include", "b", "--progress", "json")
     assert.equal(0, result.status, result.stderr)
-    assert.same({ "b" }, downloads.found(output))
+    assert.same({ "b" }, downloader.found(output))
     assert.equal(5000000, json.decode(result.stdout:match("[^\n]+\n$")).result.fetched)
-    local other, files_of_other = downloads.tree({ c = 10 })
+    local other, files_of_other = downloader.tree({ c = 10 })
     local other_server = nginx.start(other)
-    assert.equal(0, downloads.run(rules, "tree://" .. other_server.authority, output).status)
+    assert.equal(0, downloader.run(rules, "tree://" .. other_server.authority, output).status)
     files.remove(output .. "/b")
-    downloads.check(output, files_of_other)
-    assert.equal(0, downloads.run(rules, source, output).status)
+    downloader.check(output, files_of_other)
+    assert.equal(0, downloader.run(rules, source, output).status)
     files.remove(output .. "/c")
-    downloads.check(output, plan)
+    downloader.check(output, plan)
   end)
 end)

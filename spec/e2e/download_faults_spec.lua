@@ -1,5 +1,5 @@
 -- Downloads from a server that fails as told: what is tried again, what is given up, and that right bytes come of it.
-local downloads = require("spec.support.downloads")
+local downloader = require("spec.support.downloader")
 local files = require("spec.support.files")
 local fileserver = require("spec.support.fileserver")
 local wait = require("spec.support.wait")
@@ -33,7 +33,7 @@ describe("a download from a server", function()
   local rules
 
   setup(function()
-    rules = downloads.rules({ listed = LISTED })
+    rules = downloader.rules({ listed = LISTED })
   end)
 
   -- Starts a server with these files, path -> size; with `more` fields. Returns it and the digests.
@@ -53,13 +53,13 @@ describe("a download from a server", function()
   -- Starts a download; returns the process and the directory.
   local function start(source, ...)
     local output = files.in_memory()
-    return downloads.start(rules, source, output, "--progress", "json", ...), output
+    return downloader.start(rules, source, output, "--progress", "json", ...), output
   end
 
   -- Waits for a download to succeed with just these files.
   local function succeeds(running, output, sums)
     assert.equal(0, running:wait(40), running:stderr())
-    assert.same(sums, downloads.digests(output, downloads.found(output)))
+    assert.same(sums, downloader.digests(output, downloader.found(output)))
     assert.is_false(files.exists(output .. "/.kthena/parts"))
   end
 
@@ -69,7 +69,7 @@ describe("a download from a server", function()
     for _, pattern in ipairs({ ... }) do
       assert.truthy(running:stderr():find(pattern), ("no '%s' in: %s"):format(pattern, running:stderr()))
     end
-    assert.same({}, downloads.found(output))
+    assert.same({}, downloader.found(output))
   end
 
   -- Plays each of the scripts on a file of its own, all at once: name -> { size, faults = {...}, flags = {...} }, with
@@ -171,7 +171,7 @@ describe("a download from a server", function()
     local running, output = start(fake.source, "--max-attempts", "1")
     fails(running, output, "could not download 'a.bin': GET http://[%d.:]+/a.bin: ")
     fake:order({ faults = { ["/a.bin"] = {} } })
-    succeeds(downloads.start(rules, fake.source, output), output, sums)
+    succeeds(downloader.start(rules, fake.source, output), output, sums)
     assert.is_true(fake:stats().files["/a.bin"].sent <= 20 * MB + 2 * MB)
   end)
 
@@ -183,7 +183,7 @@ describe("a download from a server", function()
       "twice, and should have " .. sums["a.bin"])
     assert.equal(2, #fake:stats().files["/a.bin"].requests)
     fake:forget()
-    succeeds(downloads.start(rules, fake.source, output), output, sums)
+    succeeds(downloader.start(rules, fake.source, output), output, sums)
   end)
 
   it("that knows neither ranges nor lengths nor ETags", function()
@@ -223,7 +223,7 @@ describe("a download from a server", function()
     fake:files({ path = "/many/%d.bin", count = 100, size = 20000 })
     local running, output = start(fake.source, "-w", "3")
     wait.until_true("all but the slow file to be there", function()
-      return #downloads.found(output) == 101
+      return #downloader.found(output) == 101
     end)
     assert.is_nil(running:status())
     assert.is_false(files.exists(output .. "/slow"))
@@ -236,7 +236,7 @@ describe("a download from a server", function()
       fake:files({ path = "/many/%d.bin", count = 400, size = 1500 })
       local running, output = start(fake.source, "-w", tostring(workers))
       assert.equal(0, running:wait(20), running:stderr())
-      assert.equal(401, #downloads.found(output))
+      assert.equal(401, #downloader.found(output))
       local stats = fake:stats() -- the list's connection, which ends first, is there too
       assert.is_true(stats.peak <= workers + 1, stats.peak .. " at once")
       assert.is_true(stats.connections <= workers + 1, stats.connections .. " in all")

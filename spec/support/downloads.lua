@@ -1,189 +1,99 @@
---- Downloads as specs see them: trees of files to fetch, a source that lists them, and the command that fetches.
---
--- The source `tree` reads its plan, as a rule's resolve would return it, from list.json of a web server, so that a spec
--- can say anything in it. A file without url and from lies beside the list.
-local dirent = require("posix.dirent")
-local files = require("spec.support.files")
+--- Downloads over HTTP as specs ask for them: the calls, the jobs, and the events of one.
+local http = require("spec.support.http")
 local json = require("dkjson")
-local process = require("spec.support.process")
-local runtime = require("spec.support.runtime")
-local scope = require("spec.support.scope")
-local stat = require("posix.sys.stat")
+local wait = require("spec.support.wait")
 
 local downloads = {}
 
-local RULE = [[
-return {
-  api = 1,
-  source = "tree",
-  schemes = { "tree", "trees" },
-  help = "tree://host:port",
-  resolve = function(uri, ctx)
-    local base = (uri.scheme == "trees" and "https://" or "http://") .. uri.rest .. "/"
-    local reply, message, kind = ctx.http.get(base .. "list.json")
-    if not reply then
-      return nil, message, kind
-    elseif reply.status ~= 200 then
-      return nil, "no list: " .. reply.status, "not_found"
+local finished = { succeeded = true, failed = true, cancelled = true }
+
+-- The decoded body of a reply that has to be JSON; nulls are json.null.
+local function decode(reply)
+  assert(reply.headers["content-type"] == "application/json", reply.head .. reply.body)
+  local value, _, problem = json.decode(reply.body, 1, json.null)
+  assert(value, problem)
+  return value
+end
+
+--- Sends a request with a JSON body, a table or text. Returns the decoded body, the status and the reply.
+-- @usage local body, status = downloads.post(sidecar, { source = "pvc:///m", output_dir = "/models" })
+function downloads.post(sidecar, body, path)
+  local text = type(body) == "string" and body or json.encode(body)
+  local reply = http.request(sidecar.url, "POST", path or "/v1/download_model", { "Content-Type: application/json" },
+    text)
+  return decode(reply), reply.status, reply
+end
+
+--- Sends a request on a connection of its own, whose reply is read later with connection:reply().
+function downloads.begin(sidecar, body, path)
+  local connection = http.connect(sidecar.url)
+  assert(connection:ask("POST", path or "/v1/download_model", { "Content-Type: application/json" }, json.encode(body)))
+  return connection
+end
+
+--- The decoded body and the status of the reply to what was begun.
+function downloads.finish(connection)
+  local reply = assert(connection:reply())
+  return decode(reply), reply.status
+end
+
+--- Starts a job; returns its id.
+function downloads.start(sidecar, body, path)
+  body.async_download = true
+  local started, status = downloads.post(sidecar, body, path)
+  assert(status == 202, json.encode(started))
+  return started.job_id
+end
+
+--- A job, or what GET says of it, and the status.
+function downloads.job(sidecar, id)
+  local reply = http.get(sidecar.url, "/v1/jobs/" .. id)
+  return decode(reply), reply.status
+end
+
+--- All jobs, or those in a state.
+function downloads.jobs(sidecar, state)
+  local reply = http.get(sidecar.url, "/v1/jobs" .. (state and "?state=" .. state or ""))
+  assert(reply.status == 200, reply.body)
+  return decode(reply).jobs
+end
+
+--- Waits until a job has the state (or has ended, without one); returns the job.
+function downloads.wait_for(sidecar, id, state)
+  return wait.until_true(("job %s to be %s"):format(id, state or "finished"), function()
+    local job = downloads.job(sidecar, id)
+    if state and finished[job.state] and job.state ~= state then
+      error(("job %s is %s: %s"):format(id, job.state, json.encode(job.error)), 0)
     end
-    local plan, problem = ctx.json(reply.body)
-    if plan == nil then
-      return nil, "the list is no JSON: " .. problem, "protocol"
-    end
-    for _, file in ipairs(plan.files) do
-      if not file.url and not file.from then
-        file.url = base .. ctx.url.encode(file.path, "/")
-      end
-    end
-    return plan
-  end,
-}
-]]
-
-local block
-
--- Bytes that no range of another file has.
-local function content(path, size)
-  block = block or assert(io.open("/dev/urandom", "rb")):read(1024 * 1024)
-  local parts, length = { path .. "\n" }, #path + 1
-  while length < size do
-    parts[#parts + 1] = ("%016d"):format(length) .. block
-    length = length + #parts[#parts]
-  end
-  return table.concat(parts):sub(1, size)
+    return (state and job.state == state or not state and finished[job.state]) and job, job.state
+  end, 20)
 end
 
---- The SHA-256 digests of files, in hex.
-function downloads.digests(root, paths)
-  local result = process.run({ "sha256sum", "--", unpack(paths) }, { cwd = root, seconds = 60 })
-  assert(result.status == 0, result.stderr)
-  local digests = {}
-  for digest, path in result.stdout:gmatch("(%x+)  ([^\n]+)\n") do
-    digests[path] = digest
-  end
-  return digests
+--- Cancels a job; returns the decoded body and the status.
+function downloads.cancel(sidecar, id)
+  local reply = http.request(sidecar.url, "DELETE", "/v1/jobs/" .. id)
+  return decode(reply), reply.status
 end
 
---- Makes files of these sizes below root (a temporary directory by default) and a list of them.
--- @param sizes table: path -> bytes
--- @param more optional: fields of the plan, such as revision and pinned
--- @return root, the plan as in the list: change it and call downloads.list
--- @usage local root, plan = downloads.tree({ ["a/b"] = 1000 })
-function downloads.tree(sizes, more)
-  local root, plan, paths = files.temporary(), { files = {} }, {}
-  for path, size in pairs(sizes) do
-    files.write(root .. "/" .. path, content(path, size))
-    paths[#paths + 1] = path
-  end
-  table.sort(paths)
-  local digests = downloads.digests(root, paths)
-  for i, path in ipairs(paths) do
-    plan.files[i] = { path = path, size = sizes[path], sha256 = digests[path] }
-  end
-  for key, value in pairs(more or {}) do
-    plan[key] = value
-  end
-  downloads.list(root, plan)
-  return root, plan
+--- Opens the event stream of a job; events(connection) reads it.
+function downloads.follow(sidecar, id)
+  local connection = http.connect(sidecar.url)
+  assert(connection:ask("GET", ("/v1/jobs/%s/events"):format(id)))
+  return connection, assert(connection:head())
 end
 
---- Writes the list of a tree.
-function downloads.list(root, plan)
-  files.write(root .. "/list.json", json.encode(plan))
-end
-
---- A directory of rules with the source `tree`, and further sources: name -> text. Lives as long as the scope.
-function downloads.rules(more)
-  local directory = files.temporary()
-  files.write(directory .. "/sources/tree.lua", RULE)
-  for name, text in pairs(more or {}) do
-    files.write(("%s/sources/%s.lua"):format(directory, name), text)
+--- The next event of a stream: its name and the decoded data; nil at the end of the stream. Comments are passed over.
+function downloads.event(connection)
+  local text = connection:chunk()
+  while text and text:find("^:") do
+    text = connection:chunk()
   end
-  return directory
-end
-
---- The arguments of a download.
--- @param source URI
--- @param output directory
-function downloads.arguments(rules, source, output, ...)
-  return { "download", "--rules", rules, "-s", source, "-o", output, "--progress", "none", ... }
-end
-
---- Downloads to the end: { status, stdout, stderr }.
--- @usage local result = downloads.run(rules, "tree://" .. server.authority, output, "-w", "2")
-function downloads.run(rules, source, output, ...)
-  return runtime.run(downloads.arguments(rules, source, output, ...), { seconds = 60 })
-end
-
---- Starts a download and returns the process.
-function downloads.start(rules, source, output, ...)
-  return process.start({ runtime.binary, unpack(downloads.arguments(rules, source, output, ...)) })
-end
-
---- The paths below a directory, sorted, without those the downloader keeps to itself.
-function downloads.found(root)
-  local found = {}
-  local function visit(prefix)
-    for name in dirent.files(root .. prefix) do
-      local path = prefix .. "/" .. name
-      if name ~= "." and name ~= ".." and path ~= "/.kthena" then
-        if stat.S_ISDIR(stat.lstat(root .. path).st_mode) ~= 0 then
-          visit(path)
-        else
-          found[#found + 1] = path:sub(2)
-        end
-      end
-    end
+  if not text then
+    return nil
   end
-  visit("")
-  table.sort(found)
-  return found
-end
-
---- How many bytes long the files are that are being written, in all.
-function downloads.partial(output)
-  local parts, bytes = output .. "/.kthena/parts", 0
-  if not stat.stat(parts) then
-    return 0
-  end
-  for name in dirent.files(parts) do
-    local about = stat.stat(parts .. "/" .. name)
-    bytes = bytes + (about and stat.S_ISREG(about.st_mode) ~= 0 and about.st_size or 0)
-  end
-  return bytes
-end
-
---- Raises an error unless the directory holds just the files of the plan, with the digests it gives, and nothing of an
--- unfinished download.
-function downloads.check(output, plan)
-  local paths = {}
-  for i, file in ipairs(plan.files) do
-    paths[i] = file.path
-  end
-  table.sort(paths)
-  local found = downloads.found(output)
-  assert(table.concat(found, "\n") == table.concat(paths, "\n"), "found: " .. table.concat(found, " "))
-  local digests = downloads.digests(output, paths)
-  for _, file in ipairs(plan.files) do
-    assert(digests[file.path] == file.sha256, file.path .. " has other bytes")
-  end
-  for _, name in ipairs({ "journal", "journal.new", "parts" }) do
-    assert(not files.exists(output .. "/.kthena/" .. name), name .. " was left behind")
-  end
-  assert(files.exists(output .. "/.kthena/manifest"), "there is no manifest")
-end
-
---- Mounts a small tmpfs (needs root) for the scope. Returns its path, or nil and why not.
-function downloads.small_disk(size)
-  local directory = files.temporary()
-  local result = process.run({ "mount", "-t", "tmpfs", "-o", "size=" .. size .. ",mode=0777", "tmpfs", directory })
-  if result.status ~= 0 then
-    return nil, result.stderr
-  end
-  scope.defer(function()
-    process.run({ "umount", "-l", directory })
-  end)
-  return directory
+  local name, data = text:match("^event: (%l+)\ndata: ([^\n]*)\n\n$")
+  assert(name, "not an event: " .. text)
+  return name, (json.decode(data, 1, json.null))
 end
 
 return downloads

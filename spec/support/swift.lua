@@ -23,7 +23,7 @@ function swift.start()
   self.process = process.start({ files.root .. "/tests/servers/swift.sh" }, { clean = true })
   local line = wait.until_true("Swift to start", function()
     return self.process:stdout():match("^([^\n]+)\n") or (self.process:status() and error("Swift has ended"))
-  end, 60)
+  end, 70)
   self.endpoint, self.access_key, self.secret_key, self.region = line:match("^(%S+) (%S+) (%S+) (%S+)$")
   self.env = { ENDPOINT = self.endpoint, ACCESS_KEY = self.access_key, SECRET_KEY = self.secret_key,
     AWS_REGION = self.region }

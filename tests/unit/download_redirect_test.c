@@ -172,12 +172,16 @@ static void the_pinned_header_must_be_there(void **state) {
     static const char *const wrong[][2] = {{NULL, "its x-commit is missing"},
                                            {"X-Commit: abd\r\n", "its x-commit is 'abd'"}};
     for (size_t i = 0; i < 2; i++) {
+        server_lock(&two.trial.server);
         file->headers = wrong[i][0];
+        server_unlock(&two.trial.server);
         trial_plan(&two.trial, &two.access);
         trial_add(&two.trial, trial_file(&two.trial, "file", 6 * PART));
         trial_fails(&two.trial, ERROR_PROTOCOL, wrong[i][1]);
     }
+    server_lock(&two.trial.server);
     file->headers = "X-Commit: abc\r\n";
+    server_unlock(&two.trial.server);
     trial_works(&two.trial);
     two_end(&two);
 
@@ -189,7 +193,9 @@ static void the_pinned_header_must_be_there(void **state) {
     char *commit = memory_format("X-Commit: abd\r\n%s", two.location);
     two.trial.server.faults[0].headers = commit; /* and what the redirect has must be right */
     trial_fails(&two.trial, ERROR_PROTOCOL, "its x-commit is 'abd'");
+    server_lock(&two.trial.server);
     two.trial.server.faults[0].headers = two.location;
+    server_unlock(&two.trial.server);
     trial_works(&two.trial);
     memory_free(commit);
     two_end(&two);

@@ -46,10 +46,8 @@ static void refuses_paths_that_lead_elsewhere(void **state) {
         path[i] = i % 2 ? '/' : 'a';
     path[PLAN_PATH_MAX + 1] = '\0';
     const char *const paths[] = {"",        "/a",        "a//b", "a/",   ".",       "..",
-                                 "a/./b",   "a/../b",    "../a", "a/..", "a\\b",    "a\nb",
-                                 "a\x7f",   "a\x01",     "C:x",  "z:/x", ".kthena", ".kthena/log",
-                                 ".KTHENA", ".Kthena/x", "./x",  part,   path,      "..\\x",
-                                 "a/.",     "\x1b[2J"};
+                                 "a/./b",   "a/../b",    "../a", "a/..", ".kthena", ".kthena/log",
+                                 ".KTHENA", ".Kthena/x", "./x",  part,   path,      "a/."};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct plan_file file = file_at(paths[i]);
         assert_refused(&file, ERROR_INVALID, "the source lists a file '");
@@ -61,8 +59,9 @@ static void takes_other_paths(void **state) {
     char part[256];
     memset(part, 'a', 255);
     part[255] = '\0';
-    const char *const paths[] = {"a",        "a/b",       "...",     "..a",  "a..",  ".hidden",
-                                 ".kthenaa", "x/.kthena", "a b*?[]", "é/字", "CC:x", part};
+    const char *const paths[] = {"a",        "b/b",       "...",     "..a",   "a..",     ".hidden",
+                                 ".kthenaa", "x/.kthena", "a b*?[]", "é/字",  "CC:x",    "C:x",
+                                 "a\\b",     "a\nb",      "a\x7f",   "..\\x", "\x1b[2J", part};
     struct plan *plan = new_plan();
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct plan_file file = file_at(paths[i]);

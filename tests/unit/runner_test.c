@@ -32,8 +32,6 @@ static const char ACME[] =
     "return { api = 1, source = 'acme', schemes = { 'acme' },\n"
     "  config = { token = { secret = true } },\n"
     "  resolve = function(uri, ctx)\n"
-    "    if uri.name:find('loop') then while not ctx.stopped do "
-    "ctx.http.get('http://127.0.0.1:1/') end end\n"
     "    if uri.name:find('raise') then error('raised here') end\n"
     "    if uri.name:find('broken') then return { files = 1 } end\n"
     "    if uri.name:find('empty') then return { files = {} } end\n"

@@ -19,6 +19,7 @@ static struct sidecar *start(const struct fixture *fixture) {
                                     .request_timeout_ms = 1000,
                                     .max_page_bytes = 1000000,
                                     .max_jobs = 1,
+                                    .download = {.network = {.user_agent = "test/1"}},
                                     .rules = {.lua = "lua",
                                               .layers = {fixture->dir, NULL, 0},
                                               .variables = {"p", "m"},

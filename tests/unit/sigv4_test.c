@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/redact.h"
+#include "transfer/http.h"
 #include "transfer/sigv4_private.h"
 
 #include <setjmp.h>
@@ -289,26 +290,36 @@ static void paths_and_queries_get_one_form(void **state) {
 
 static struct signer *make_signer(const char *token, const char *service) {
     return signer_sigv4_new(&(struct sigv4_credentials){"AKIAIOSFODNN7EXAMPLE", document_secret,
-                                                        token, "us-east-1", service});
+                                                        token, "us-east-1", service,
+                                                        strcmp(service, "s3") == 0});
 }
 
 static const double document_time = 1369353600; /* 2013-05-24T00:00:00Z */
+
+static struct error *sign(const struct signer *signer, const char *method, const char *url,
+                          const char *body, struct buffer *lines, char **sent) {
+    struct signable what = {.method = method,
+                            .url = url,
+                            .body = body,
+                            .body_length = strlen(body),
+                            .wall = document_time};
+    return signer_sign(signer, &what, lines, sent);
+}
 
 static void a_request_is_signed_as_the_documentation_says(void **state) {
     (void)state;
     struct signer *signer = make_signer(NULL, "s3");
     struct buffer lines = {0};
     char *url = NULL;
-    assert_null(signer_sign(signer, "GET",
-                            "https://ExampleBucket.s3.amazonaws.com:443?prefix=J&max-keys=2", NULL,
-                            0, document_time, &lines, &url));
+    assert_null(sign(signer, "GET",
+                     "https://ExampleBucket.s3.amazonaws.com:443?prefix=J&max-keys=2", "", &lines,
+                     &url));
     /* The host is as it was given; the example's is in lower case. */
     assert_string_equal(url, "https://ExampleBucket.s3.amazonaws.com/?max-keys=2&prefix=J");
     memory_free(url);
     buffer_clear(&lines);
-    assert_null(signer_sign(signer, "GET",
-                            "https://examplebucket.s3.amazonaws.com/?prefix=J&max-keys=2", NULL, 0,
-                            document_time, &lines, &url));
+    assert_null(sign(signer, "GET", "https://examplebucket.s3.amazonaws.com/?prefix=J&max-keys=2",
+                     "", &lines, &url));
     assert_string_equal(url, "https://examplebucket.s3.amazonaws.com/?max-keys=2&prefix=J");
     assert_string_equal(
         buffer_text(&lines),
@@ -370,8 +381,7 @@ static void other_services_encode_the_path_twice(void **state) {
         struct buffer lines = {0};
         char *url = NULL;
         buffer_string(&lines, "kept: x\r\n");
-        assert_null(
-            signer_sign(signer, "POST", cases[i].url, "Action=x", 8, document_time, &lines, &url));
+        assert_null(sign(signer, "POST", cases[i].url, "Action=x", &lines, &url));
         assert_string_equal(url, cases[i].sent);
         assert_memory_equal(buffer_text(&lines), "kept: x\r\n", 9);
         assert_non_null(strstr(lines.data, "\r\nx-amz-security-token: tok/en+=\r\n"));
@@ -383,6 +393,38 @@ static void other_services_encode_the_path_twice(void **state) {
         buffer_free(&lines);
         signer_unref(signer);
     }
+}
+
+/* "GET Object" of the S3 documentation signs a range too; its x-amz headers are those of every
+ * request, and so one more must come into the list at its place and nothing else may. */
+static void the_requests_own_amz_headers_are_signed(void **state) {
+    (void)state;
+    static const struct http_header headers[] = {{"Range", "bytes=0-9", false},
+                                                 {"X-Amz-Checksum-Mode", "ENABLED", false},
+                                                 {"x-amz-meta", "z", false},
+                                                 {"x-amzn", "no", false}};
+    struct signer *signer = make_signer("token-1", "s3");
+    struct signable what = {.method = "GET",
+                            .url = "https://h/k",
+                            .headers = headers,
+                            .header_count = COUNT(headers),
+                            .wall = document_time};
+    struct buffer with = {0}, without = {0};
+    char *url = NULL;
+    assert_null(signer_sign(signer, &what, &with, &url));
+    memory_free(url);
+    assert_non_null(strstr(buffer_text(&with),
+                           "SignedHeaders=host;x-amz-checksum-mode;x-amz-content-sha256;x-amz-date;"
+                           "x-amz-meta;x-amz-security-token, "));
+    assert_null(strstr(with.data, "ENABLED"));
+    what.header_count = 1;
+    assert_null(signer_sign(signer, &what, &without, &url));
+    memory_free(url);
+    assert_string_not_equal(strstr(with.data, "Signature="),
+                            strstr(buffer_text(&without), "Signature="));
+    buffer_free(&with);
+    buffer_free(&without);
+    signer_unref(signer);
 }
 
 static void what_cannot_be_signed_is_refused(void **state) {
@@ -399,8 +441,7 @@ static void what_cannot_be_signed_is_refused(void **state) {
     struct buffer lines = {0};
     char *url = "?";
     for (size_t i = 0; i < COUNT(urls); i++) {
-        struct error *error =
-            signer_sign(signer, "GET", urls[i], NULL, 0, document_time, &lines, &url);
+        struct error *error = sign(signer, "GET", urls[i], "", &lines, &url);
         assert_non_null(error);
         assert_int_equal(error->kind, ERROR_INVALID);
         assert_null(url);
@@ -413,8 +454,7 @@ static void what_cannot_be_signed_is_refused(void **state) {
     static const char *const tokens[] = {"token\r\nX-Evil: yes", "to ken", "token\x7F"};
     for (size_t i = 0; i < COUNT(tokens); i++) {
         signer = make_signer(tokens[i], "s3");
-        struct error *error =
-            signer_sign(signer, "GET", "http://h/", NULL, 0, document_time, &lines, &url);
+        struct error *error = sign(signer, "GET", "http://h/", "", &lines, &url);
         assert_non_null(error);
         assert_int_equal(error->kind, ERROR_INVALID);
         assert_non_null(strstr(error->message, "the session token must not contain"));
@@ -467,6 +507,7 @@ int main(void) {
         cmocka_unit_test(paths_and_queries_get_one_form),
         cmocka_unit_test(a_request_is_signed_as_the_documentation_says),
         cmocka_unit_test(other_services_encode_the_path_twice),
+        cmocka_unit_test(the_requests_own_amz_headers_are_signed),
         cmocka_unit_test(what_cannot_be_signed_is_refused),
         cmocka_unit_test(secrets_are_known_while_the_signer_lives),
         cmocka_unit_test(stamps_are_in_utc),
