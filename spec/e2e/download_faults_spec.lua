@@ -145,10 +145,13 @@ describe("a download from a server", function()
 
   it("that refuses connections for a while", function()
     local fake, sums = serve({ ["a.bin"] = 3 * MB })
-    local running, output = start("http://127.0.0.1:1/a.bin", "--max-attempts", "2")
-    fails(running, output, "could not download 'a.bin' in 2 attempts: HEAD http://127.0.0.1:1/a.bin: .*refused")
+    local lists = fileserver.start() -- elsewhere, and always there
+    local source = "tree://127.0.0.1:" .. lists.port
+    lists:file({ path = "/list.json", text = ('{"files":[{"path":"a.bin","url":"%s/a.bin"}]}'):format(fake.url) })
     fake:order({ refuse = true })
-    running, output = start(fake.url .. "/a.bin", "--max-attempts", "100")
+    local running, output = start(source, "--max-attempts", "2")
+    fails(running, output, "could not download 'a.bin' in 2 attempts: HEAD http://[%d.:]+/a.bin: .*refused")
+    running, output = start(source, "--max-attempts", "100")
     wait.until_true("a connection to be refused", function()
       return running:stdout():find('"retries":[1-9]'), running:stdout()
     end)
