@@ -140,17 +140,19 @@ function downloader.found(root)
   return found
 end
 
---- How many bytes long the files are that are being written, in all.
+--- How many bytes long the files are that are being written, in all, and how much room they take.
 function downloader.partial(output)
-  local parts, bytes = output .. "/.kthena/parts", 0
+  local parts, bytes, room = output .. "/.kthena/parts", 0, 0
   if not stat.stat(parts) then
-    return 0
+    return 0, 0
   end
   for name in dirent.files(parts) do
     local about = stat.stat(parts .. "/" .. name)
-    bytes = bytes + (about and stat.S_ISREG(about.st_mode) ~= 0 and about.st_size or 0)
+    if about and stat.S_ISREG(about.st_mode) ~= 0 then
+      bytes, room = bytes + about.st_size, room + about.st_blocks * 512
+    end
   end
-  return bytes
+  return bytes, room
 end
 
 --- Raises an error unless the directory holds just the files of the plan, with the digests it gives, and nothing of an
@@ -173,13 +175,12 @@ function downloader.check(output, plan)
   assert(files.exists(output .. "/.kthena/manifest"), "there is no manifest")
 end
 
---- Mounts a small tmpfs (needs root) for the scope. Returns its path, or nil and why not.
-function downloader.small_disk(size)
+--- Mounts a small tmpfs, as root, for the scope. Returns its path.
+-- @usage local disk = downloader.disk("20m")
+function downloader.disk(size)
   local directory = files.temporary()
-  local result = process.run({ "mount", "-t", "tmpfs", "-o", "size=" .. size .. ",mode=0777", "tmpfs", directory })
-  if result.status ~= 0 then
-    return nil, result.stderr
-  end
+  local result = process.run({ "mount", "-t", "tmpfs", "-o", "mode=0777,size=" .. size, "tmpfs", directory })
+  assert(result.status == 0, result.stderr)
   scope.defer(function()
     process.run({ "umount", "-l", directory })
   end)
