@@ -242,7 +242,7 @@ void loop_run(struct download *download) {
         curl_multi_perform(download->multi, &running);
         bool any = reap(download);
         cut_stalled(download);
-        if (!any)
+        if (!any && download->left > 0)
             rest(download);
     }
 }
