@@ -219,7 +219,7 @@ static int pause_ms(const struct download *download) {
 
 static void rest(struct download *download) {
     atomic_store(&download->loop_hungry, download->busy < download->config.max_workers);
-    if (download->left > 0 && !part_any_finished(download) && !download_stopped(download))
+    if (!part_any_finished(download) && !download_stopped(download))
         curl_multi_poll(download->multi, NULL, 0, pause_ms(download), NULL);
     atomic_store(&download->loop_hungry, false);
 }
