@@ -47,30 +47,36 @@ local function content(path, size)
   block = block or assert(io.open("/dev/urandom", "rb")):read(1024 * 1024)
   local parts, length = { path .. "\n" }, #path + 1
   while length < size do
-    parts[#parts + 1] = ("%016d"):format(length) .. block
-    length = length + #parts[#parts]
+    local piece = ("%016d"):format(length) .. block:sub(1, size - length)
+    parts[#parts + 1] = piece
+    length = length + #piece
   end
   return table.concat(parts):sub(1, size)
 end
 
---- The SHA-256 digests of files, in hex.
+local AT_ONCE = 2000 -- paths on a command line
+
+--- The SHA-256 digests of files, in hex: path -> digest.
 function downloader.digests(root, paths)
-  local result = process.run({ "sha256sum", "--", unpack(paths) }, { cwd = root, seconds = 60 })
-  assert(result.status == 0, result.stderr)
   local digests = {}
-  for digest, path in result.stdout:gmatch("(%x+)  ([^\n]+)\n") do
-    digests[path] = digest
+  for first = 1, #paths, AT_ONCE do
+    local last = math.min(first + AT_ONCE - 1, #paths)
+    local result = process.run({ "sha256sum", "--", unpack(paths, first, last) }, { cwd = root, seconds = 60 })
+    assert(result.status == 0, result.stderr)
+    for digest, path in result.stdout:gmatch("(%x+)  ([^\n]+)\n") do
+      digests[path] = digest
+    end
   end
   return digests
 end
 
---- Makes files of these sizes below root (a temporary directory by default) and a list of them.
+--- Makes files of these sizes below a new root, in memory, and a list of them.
 -- @param sizes table: path -> bytes
 -- @param more optional: fields of the plan, such as revision and pinned
 -- @return root, the plan as in the list: change it and call downloader.list
 -- @usage local root, plan = downloader.tree({ ["a/b"] = 1000 })
 function downloader.tree(sizes, more)
-  local root, plan, paths = files.temporary(), { files = {} }, {}
+  local root, plan, paths = files.in_memory(), { files = {} }, {}
   for path, size in pairs(sizes) do
     files.write(root .. "/" .. path, content(path, size))
     paths[#paths + 1] = path
