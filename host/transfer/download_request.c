@@ -119,7 +119,7 @@ static void clear_reply(struct worker *worker) {
     buffer_clear(&worker->reply.headers);
     buffer_clear(&worker->reply.body);
     worker->discarded = 0;
-    worker->judged = worker->stalled = false;
+    worker->judged = worker->stalled = worker->paused = false;
     worker->verdict = VERDICT_NONE;
     worker->why[0] = '\0';
 }

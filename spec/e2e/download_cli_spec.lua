@@ -202,7 +202,7 @@ describe("the downloader", function()
     local output, started = files.temporary(), wait.now()
     assert.equal(0, run(output, "--include", "model-1.bin", "--limit-rate", "2MB").status)
     local seconds = wait.now() - started
-    assert.is_true(seconds > 0.9, seconds .. " s") -- 1.5 s less the bursts of the first and the last moment
+    assert.is_true(seconds > 1.3, seconds .. " s") -- 1.5 s, less a tenth that may come early
   end)
 
   it("verifies what it has downloaded", function()
