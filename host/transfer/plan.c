@@ -255,9 +255,10 @@ static bool are_siblings(const char *left, const char *right) {
 }
 
 struct error *plan_seal(struct plan *plan) {
-    if (plan->file_count > 1)
-        qsort(plan->files, plan->file_count, sizeof *plan->files, by_path);
     plan->bytes = 0;
+    if (!plan->files)
+        return NULL;
+    qsort(plan->files, plan->file_count, sizeof *plan->files, by_path);
     for (size_t i = 0; i < plan->file_count; i++) {
         const struct plan_file *file = &plan->files[i];
         const struct plan_file *before = i > 0 ? file - 1 : NULL;

@@ -55,6 +55,20 @@ function Connection:line()
   end
 end
 
+--- Reads what has arrived, at least one byte; nil when the peer has closed or reset the connection.
+function Connection:some()
+  while true do
+    local bytes, problem, partial = self.socket:receive(65536)
+    bytes = bytes or partial
+    if bytes and bytes ~= "" then
+      return bytes
+    elseif problem ~= "timeout" then
+      return nil
+    end
+    coroutine.yield({ read = self.socket })
+  end
+end
+
 --- Sends all bytes; false when the peer is gone.
 function Connection:send(bytes)
   local from = 1
@@ -69,6 +83,11 @@ function Connection:send(bytes)
     end
   end
   return true
+end
+
+--- Says that nothing more will be sent.
+function Connection:shutdown()
+  self.socket:shutdown("send")
 end
 
 --- Sends bytes of memory (a pointer), which have to stay there until then; false when the peer is gone.
@@ -96,6 +115,11 @@ end
 function Connection:reset()
   self.socket:setoption("linger", { on = true, timeout = 0 })
   self.socket:close()
+end
+
+--- Makes a connection of a connected socket that has no time-out.
+function tasks.adopt(sock)
+  return setmetatable({ socket = sock }, Connection)
 end
 
 --- Listens on host and port (0: any free one); each connection is served by a task running `serve(connection)`.
@@ -128,7 +152,7 @@ local function accept(listener)
   while client do
     client:settimeout(0)
     client:setoption("tcp-nodelay", true)
-    local connection = setmetatable({ socket = client }, Connection)
+    local connection = tasks.adopt(client)
     tasks.start(function()
       serve(connection)
       connection:close()
@@ -137,22 +161,22 @@ local function accept(listener)
   end
 end
 
--- What the loop waits for: sockets to read and write, who waits on each, and seconds until the next alarm.
+-- What the loop waits for: sockets to read and write, who waits for each, and seconds until the next alarm.
 local function interests()
-  local read, write, owners, timeout = {}, {}, {}, 60
+  local read, write, readers, writers, timeout = {}, {}, {}, {}, 60
   for listener in pairs(listeners) do
     read[#read + 1] = listener
   end
   for thread, wish in pairs(waiting) do
     if wish.read then
-      read[#read + 1], owners[wish.read] = wish.read, thread
+      read[#read + 1], readers[wish.read] = wish.read, thread
     elseif wish.write then
-      write[#write + 1], owners[wish.write] = wish.write, thread
+      write[#write + 1], writers[wish.write] = wish.write, thread
     elseif wish.until_ then
       timeout = math.max(0, math.min(timeout, wish.until_ - socket.gettime()))
     end
   end
-  return read, write, owners, timeout
+  return read, write, readers, writers, timeout
 end
 
 local function resume_due()
@@ -170,15 +194,18 @@ end
 --- Serves for ever.
 function tasks.run()
   while true do
-    local read, write, owners, timeout = interests()
+    local read, write, readers, writers, timeout = interests()
     local readable, writable = socket.select(read, write, timeout)
-    for _, ready in ipairs({ readable, writable }) do
-      for _, sock in ipairs(ready) do
-        if listeners[sock] then
-          accept(sock)
-        elseif owners[sock] then
-          resume(owners[sock])
-        end
+    for _, sock in ipairs(readable) do
+      if listeners[sock] then
+        accept(sock)
+      elseif readers[sock] then
+        resume(readers[sock])
+      end
+    end
+    for _, sock in ipairs(writable) do
+      if writers[sock] then
+        resume(writers[sock])
       end
     end
     resume_due()
