@@ -163,7 +163,7 @@ describe("the downloader", function()
     assert.equal("done", last.event)
     assert.same({ source, output, 5, TOTAL, 0, TOTAL, "r7" }, { last.result.source, last.result.path,
       last.result.files, last.result.bytes, last.result.present, last.result.fetched, last.result.revision })
-    assert.is_true(last.result.seconds > 0)
+    assert.is_true(last.result.seconds > 0.8 * TOTAL / 12e6) -- the rate holds, however fast the server is
     assert.is_true(#events >= 1)
     for _, event in ipairs(events) do
       assert.equal("progress", event.event)
