@@ -71,6 +71,7 @@ describe("the downloader", function()
       ["flag '--config'"] = { "-s", source, "-c", "{" },
       ["expected a JSON object"] = { "-s", source, "-c", "[1]" },
       ["--limit-rate"] = { "-s", source, "--limit-rate", "fast" },
+      ["--json"] = { "-s", source, "--json" },
       ["--progress"] = { "-s", source, "--progress", "loud" },
     }) do
       local result = runtime.run({ "download", "--rules", rules, unpack(args) })
@@ -223,6 +224,15 @@ describe("the downloader", function()
     assert.truthy(result.stdout:find("config.json: size 2, expected 700", 1, true), result.stdout)
     assert.truthy(result.stdout:find("sub/tokenizer.json: missing", 1, true), result.stdout)
     assert.truthy(result.stdout:find("\n2 of 5 files are as", 1, true), result.stdout)
+    result = runtime.run({ "verify", output, "--progress", "json" })
+    assert.equal(1, result.status)
+    local events = {}
+    for line in result.stdout:gmatch("[^\n]+") do
+      local event = assert(json.decode(line), line)
+      events[event.event .. (event.path or "")] = event
+    end
+    assert.equal("size 2, expected 700", events["differsconfig.json"].what)
+    assert.same({ 5, 2 }, { events.done.files, events.done.files_good })
     result = run(output) -- repairs what it can tell from outside
     assert.equal(0, result.status, result.stderr)
     files.remove(output .. "/mine.txt")
