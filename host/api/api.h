@@ -32,6 +32,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "metrics/mapping.h"
+#include "policy/access.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -92,6 +93,9 @@ struct error *api_push_config(lua_State *lua, const char *json) __attribute__((w
 /* The signer and the plan behind handles, which keep them. */
 struct signer *api_signer(lua_State *lua, int argument);
 struct plan *api_plan(lua_State *lua, int argument);
+
+/* How far an argument lets connections lead: "anywhere", "named" or "guarded". */
+enum access_reach api_reach(lua_State *lua, int argument);
 
 /* The modules' openers. */
 int api_open_access(lua_State *lua);

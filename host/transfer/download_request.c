@@ -146,7 +146,7 @@ struct error *request_send(struct worker *worker) {
         headers = shared_headers(worker);
     }
     set_method(worker);
-    network_url(&worker->notes, worker->url);
+    network_url(&worker->notes, worker->url, worker->foreign);
     curl_easy_setopt(worker->handle, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(worker->handle, CURLOPT_BUFFERSIZE, buffer_size(worker));
     worker->last_ms = download->now_ms;
