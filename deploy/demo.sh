@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows the sidecar at work: installs and builds what is missing, starts the embedded demo engine and the sidecar beside
-# it, and prints what the engine says and what comes out under the standard names.
+# it, prints what the engine says and what comes out under the standard names, and downloads something.
 #
 #   deploy/demo.sh          stays up until Ctrl-C
 #   deploy/demo.sh --once   ends after showing
@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 
 engine_port=${ENGINE_PORT:-8000} port=${PORT:-9000}
 pids=()
-trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done' EXIT
+models=$(mktemp -d)
+trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done; rm -rf "$models"' EXIT
 trap 'exit 0' INT TERM
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -48,6 +49,18 @@ curl -s "http://127.0.0.1:$engine_port/metrics" | "$runtime" metrics --engine au
 say "Health, readiness, rules:"
 for path in health ready; do printf '/%-7s' "$path"; curl -s "http://127.0.0.1:$port/$path"; echo; done
 printf '/v1/rules  '; curl -s "http://127.0.0.1:$port/v1/rules" | cut -c1-150
+
+say "A download, of this tree's rules as if they were a model: the plan, the first run, the second, and a check:"
+"$runtime" download --source "file://$PWD/rules/engines" --output-dir "$models/one" --dry-run
+"$runtime" download --source "file://$PWD/rules/engines" --output-dir "$models/one"
+"$runtime" download --source "file://$PWD/rules/engines" --output-dir "$models/one"
+"$runtime" verify "$models/one"
+say "The same over HTTP, as a job (POST /v1/download_model, GET /v1/jobs/ID/events):"
+started=$(curl -s "http://127.0.0.1:$port/v1/download_model" -H 'Content-Type: application/json' \
+  -d "{\"source\": \"file://$PWD/rules\", \"output_dir\": \"$models/two\", \"async_download\": true}")
+echo "$started"
+job=$(sed -n 's/.*"job_id":"\([^"]*\)".*/\1/p' <<<"$started")
+curl -sN "http://127.0.0.1:$port/v1/jobs/$job/events" | sed -n '/^event: end/,$p' | cut -c1-400
 
 [ "${1:-}" = --once ] && exit 0
 say "The sidecar is up: http://127.0.0.1:$port/metrics  (Ctrl-C stops it)"

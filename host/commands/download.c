@@ -92,8 +92,9 @@ static void summarize(const cJSON *result, double seconds, struct buffer *out) {
     directory_size_text((int64_t)fetched, bytes);
     directory_size_text((int64_t)(fetched / (seconds > 0.001 ? seconds : 0.001)), rate);
     if (files == present)
-        buffer_format(out, "nothing to do: all %.0f file%s there already, in %s (%.2f s)\n", files,
-                      files == 1 ? " was" : "s were", path ? path : "", seconds);
+        buffer_format(out, "nothing to do: %s %.0f file%s there already, in %s (%.2f s)\n",
+                      files == 1 ? "the" : "all", files, files == 1 ? " was" : "s were",
+                      path ? path : "", seconds);
     else
         buffer_format(out,
                       "downloaded %.0f file%s, %s in %.2f s (%s/s), to %s; %.0f %s there already\n",

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Numbers are given out one after the other. One that is further from the last than this is damage,
+ * and would leave none for the files to come. */
+static const uint64_t part_gap = UINT64_C(1) << 40;
 static const uint64_t part_max = UINT64_C(1) << 62;
 
 struct loading {
@@ -21,6 +24,10 @@ struct loading {
     struct journal_loaded *slots; /* in the order of parts, each file's latest with its entry */
     size_t count, capacity;
 };
+
+static bool is_next_part(uint64_t part, uint64_t last) {
+    return part > last && part - last <= part_gap && part < part_max;
+}
 
 static int by_part(const void *part, const void *slot) {
     uint64_t a = *(const uint64_t *)part;
@@ -56,7 +63,7 @@ static void find_marks(struct loading *loading) {
         uint64_t number = record.numbers[0];
         if (record.type == RECORD_SYNC && number <= offset && number > loading->mark)
             loading->mark = number;
-        if (record.type == RECORD_BEGIN && number < part_max && number > loading->last_part)
+        if (record.type == RECORD_BEGIN && is_next_part(number, loading->last_part))
             loading->last_part = number;
     }
     buffer_free(&reader.buffer);
@@ -66,7 +73,7 @@ static bool apply_begin(struct loading *loading, const struct record *record) {
     uint64_t part = record->numbers[0];
     int64_t size = (int64_t)record->numbers[1];
     uint64_t last = loading->count ? loading->slots[loading->count - 1].part : 0;
-    if (part <= last || part >= part_max || size < -1 || !store_path_is_clean(record->texts[0]))
+    if (!is_next_part(part, last) || size < -1 || !store_path_is_clean(record->texts[0]))
         return false;
     if (loading->count == loading->capacity) {
         loading->capacity = loading->capacity ? loading->capacity * 2 : 64;

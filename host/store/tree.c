@@ -99,7 +99,7 @@ static struct error *take_entry(struct walk *walk, const char *path, const char 
 static bool is_left_out(const char *name, const struct level *level) {
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return true;
-    return level->depth == 0 && (strcmp(name, ".kthena") == 0 || strcmp(name, "lost+found") == 0);
+    return strcmp(name, ".kthena") == 0 || (level->depth == 0 && strcmp(name, "lost+found") == 0);
 }
 
 /* Reads the names of a directory into a buffer, each with its NUL, so that no descriptor stays open

@@ -163,25 +163,6 @@ void request_end(struct worker *worker) {
     worker->url = NULL;
 }
 
-/* Whether two absolute URLs have the same scheme, host and port. */
-static bool same_origin(const char *left, const char *right) {
-    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
-    CURLU *a = curl_url(), *b = curl_url();
-    bool same = curl_url_set(a, CURLUPART_URL, left, 0) == CURLUE_OK &&
-                curl_url_set(b, CURLUPART_URL, right, 0) == CURLUE_OK;
-    for (size_t i = 0; same && i < sizeof parts / sizeof *parts; i++) {
-        char *x = NULL, *y = NULL;
-        curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT);
-        curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT);
-        same = x && y && strcasecmp(x, y) == 0;
-        curl_free(x);
-        curl_free(y);
-    }
-    curl_url_cleanup(a);
-    curl_url_cleanup(b);
-    return same;
-}
-
 struct error *request_redirect(struct worker *worker) {
     const char *target = NULL, *path = worker->fetch->file->path;
     struct error *error = NULL;
@@ -210,7 +191,7 @@ struct error *request_redirect(struct worker *worker) {
     else {
         /* Once away from the file's own origin, always: its credentials are not for a URL that
          * somebody else has made. */
-        worker->foreign = worker->foreign || !same_origin(worker->fetch->file->url, target);
+        worker->foreign = worker->foreign || !url_same_origin(worker->fetch->file->url, target);
         worker->from_cache = false;
         char *url = memory_string(target);
         request_end(worker);

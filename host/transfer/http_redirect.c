@@ -7,25 +7,6 @@
 
 enum { REDIRECTS_MAX = 10 };
 
-/* Whether two absolute URLs have the same scheme, host and port. */
-static bool same_origin(const char *left, const char *right) {
-    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
-    CURLU *a = curl_url(), *b = curl_url();
-    bool same = curl_url_set(a, CURLUPART_URL, left, 0) == CURLUE_OK &&
-                curl_url_set(b, CURLUPART_URL, right, 0) == CURLUE_OK;
-    for (size_t i = 0; same && i < sizeof parts / sizeof *parts; i++) {
-        char *x = NULL, *y = NULL;
-        curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT);
-        curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT);
-        same = x && y && strcasecmp(x, y) == 0;
-        curl_free(x);
-        curl_free(y);
-    }
-    curl_url_cleanup(a);
-    curl_url_cleanup(b);
-    return same;
-}
-
 static struct error *refuse(const struct exchange *exchange, const char *target, const char *why,
                             const char *hint) {
     char *from = url_for_people(exchange->request->url), *to = url_for_people(target);
@@ -74,7 +55,7 @@ struct error *http_redirect(struct exchange *exchange, bool *redirected) {
     curl_easy_getinfo(exchange->handle, CURLINFO_REDIRECT_URL, &target);
     if (!target)
         return NULL;
-    bool same = same_origin(exchange->request->url, target);
+    bool same = url_same_origin(exchange->request->url, target);
     struct error *error = check(exchange, target, same);
     if (error)
         return error;

@@ -275,3 +275,21 @@ char *url_for_people(const char *url) {
     const char *rest = at ? at + 1 : start;
     return memory_format("%.*s%.*s", (int)(start - url), url, (int)(url + end - rest), rest);
 }
+
+bool url_same_origin(const char *left, const char *right) {
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    CURLU *a = curl_url(), *b = curl_url();
+    bool same = curl_url_set(a, CURLUPART_URL, left, 0) == CURLUE_OK &&
+                curl_url_set(b, CURLUPART_URL, right, 0) == CURLUE_OK;
+    for (size_t i = 0; same && i < sizeof parts / sizeof *parts; i++) {
+        char *x = NULL, *y = NULL;
+        curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT);
+        curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT);
+        same = x && y && strcasecmp(x, y) == 0;
+        curl_free(x);
+        curl_free(y);
+    }
+    curl_url_cleanup(a);
+    curl_url_cleanup(b);
+    return same;
+}

@@ -57,4 +57,7 @@ bool network_is_passing(const struct network_notes *notes, CURLcode code);
 /* The URL without user name, password, query and fragment. The caller frees it. */
 char *url_for_people(const char *url) __attribute__((returns_nonnull));
 
+/* Whether two absolute URLs have the same scheme, host and port. */
+bool url_same_origin(const char *left, const char *right);
+
 #endif

@@ -31,12 +31,36 @@ local function label(uri)
   return plain and plain .. "?sha256-" .. text.digest(query) or uri.text
 end
 
+-- The place in the directory where a local file lies already; nil when it is elsewhere.
+local function place_of(file, directory)
+  local from = type(file) == "table" and file.from
+  return type(from) == "string" and from:sub(1, #directory + 1) == directory .. "/" and from:sub(#directory + 2) or nil
+end
+
+-- Nothing is copied from the output directory into itself: a source that lies in it stays where it is, and of one that
+-- the directory lies in, what the directory holds is no part.
+local function settle(value, directory)
+  local listed, elsewhere = type(value.files) == "table" and value.files or {}, {}
+  for _, file in ipairs(listed) do
+    elsewhere[#elsewhere + 1] = not place_of(file, directory) and file or nil
+  end
+  if #elsewhere > 0 then
+    value.files = #elsewhere < #listed and elsewhere or listed
+    return
+  end
+  for _, file in ipairs(listed) do
+    file.path = place_of(file, directory)
+  end
+end
+
 -- Asks the source what there is. Returns the host's plan and the rule's; or nil, a message and a kind.
 local function list(source, uri, ctx, options)
   job.phase("listing")
   local value, message, kind = hooks.call(source, "resolve", uri, ctx)
   if value == nil then
     return nil, message, kind
+  elseif options.directory then
+    settle(value, options.directory)
   end
   local handle
   handle, message, kind = plan.convert(value, source.path .. ": resolve", options)

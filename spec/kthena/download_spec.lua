@@ -56,6 +56,23 @@ describe("a download", function()
     assert.is_true(plan.files[1].present)
   end)
 
+  it("copies nothing from the output directory into itself", function()
+    local directory = volume()
+    for _ = 1, 2 do -- the directory lies in the source
+      local result = assert(testing.download(source(), "acme://" .. directory, directory .. "/out"))
+      assert.same({ 2, 7 }, { result.files, result.bytes })
+      assert.equal("{}", files.read(directory .. "/out/in/a.json"))
+      assert.is_false(files.exists(directory .. "/out/out"))
+    end
+    directory = volume()
+    local result = assert(testing.download(source(), "acme://" .. directory .. "/in", directory))
+    assert.same({ 2, 7, 2, 0 }, { result.files, result.bytes, result.present, result.fetched })
+    assert.same({ "in" }, files.list(directory))
+    result = assert(testing.download(source(), "acme://" .. directory, directory))
+    assert.same({ 2, 7, 2, 0 }, { result.files, result.bytes, result.present, result.fetched })
+    assert.same({ "in" }, files.list(directory))
+  end)
+
   it("sends what the plan says, and tells the source of a refusal", function()
     local fake = engine.start()
     local out = files.temporary()

@@ -31,7 +31,7 @@ static void split(const char *data, size_t size, struct input *input) {
 
 static void check_path(const char *path) {
     must(*path && *path != '/' && strlen(path) <= PLAN_PATH_MAX);
-    must(!strchr(path, '\\') && !strchr(path, '\n'));
+    must(!strchr(path, '\n'));
     must(strncmp(path, ".kthena/", 8) != 0);
     for (const char *part = path;; part++) {
         size_t length = strcspn(part, "/");
