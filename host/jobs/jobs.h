@@ -54,6 +54,13 @@ struct job_spec {
     /* Of jobs that are not finished, one may hold this key (such as the directory it writes); NULL:
      * none needed. Another's is ERROR_EXISTS. */
     const char *exclusive;
+    /* Jobs of one serial key run one after another, in the order they came; one that waits for its
+     * turn holds no thread. NULL: no order. */
+    const char *serial;
+    /* More than 0: jobs of this kind run on threads of their own, so many at a time, beside those
+     * of jobs_config; 1000 of them wait. */
+    int parallel;
+    bool quiet; /* neither logged nor kept when it succeeds */
     job_run *run;
     void *payload;
     void (*payload_free)(void *payload); /* called once, when the job has ended or was refused */

@@ -53,6 +53,10 @@ static int status_of(enum error_kind kind) {
     case ERROR_UNREACHABLE:
     case ERROR_PROTOCOL:
         return 502;
+    case ERROR_UNSUPPORTED:
+        return 501;
+    case ERROR_UNAVAILABLE:
+        return 503;
     case ERROR_TIMEOUT:
         return 504;
     case ERROR_SPACE:
