@@ -57,7 +57,8 @@ describe("the shared adapter API", function()
   end)
 
   local CARDS = '{"object":"list","data":[{"id":"base","root":"/models/base","parent":null},'
-    .. '{"id":"a","root":"/adapters/a","parent":"base"},{"id":"b","parent":"base"},{"id":"c","root":"x","parent":"null"}]}'
+    .. '{"id":"a","root":"/adapters/a","parent":"base"},{"id":"b","parent":"base"},'
+    .. '{"id":"c","root":"x","parent":"null"}]}'
 
   it("lists the cards that have a parent", function()
     for _, list in ipairs({ openai.list, openai.told_list }) do

@@ -15,10 +15,13 @@ local KINDS = {
   [501] = "unsupported", [503] = "unavailable",
 }
 
---- An adapter as hooks get it; `with` replaces its fields.
+--- An adapter as hooks get it; `with` replaces its fields, a path of false leaves it out.
 function fake_engine.adapter(with)
   local adapter = { name = "sql", path = "/adapters/sql", timeout = 300, fields = {} }
   for name, value in pairs(with or {}) do
+    if value == false and name == "path" then
+      value = nil
+    end
     adapter[name] = value
   end
   return adapter
