@@ -36,7 +36,8 @@ end
 
 --- Makes an engine.
 -- @param replies "METHOD /path" -> { status = 200, body = "" }; or { failure = message, kind = kind, code = status };
--- or a list of these, whose last one stays
+-- or a list of these, whose last one stays; or, in place of the table, a function (method, path, text of the body,
+-- options) that returns status and body, such as one that sends the request
 -- @param with fields that replace url, management_url, model
 -- @return the engine; its `requests` are those made, with method, path, base, timeout, body (the table given, as JSON
 -- makes it) and `at`, seconds since the start; `locks` has the names of locks held
@@ -46,6 +47,10 @@ function fake_engine.new(replies, with)
     options = options or {}
     requests[#requests + 1] = { method = method, path = path, base = options.base, timeout = options.timeout, at = now,
       body = body and json.decode(json.encode(body)), text = body and json.encode(body), locked = next(locks) }
+    if type(replies) == "function" then
+      local status, text = replies(method, path, requests[#requests].text, options)
+      return complete({ status = status, body = text })
+    end
     local reply = replies[method .. " " .. path] or error(("nothing is scripted for %s %s"):format(method, path), 0)
     if #reply > 0 then
       reply = #reply > 1 and table.remove(reply, 1) or reply[1]
