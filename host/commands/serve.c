@@ -13,8 +13,7 @@
 /* How long requests in flight may take once a signal has come; the process is gone within 10 s. */
 #define DRAIN_MS 6500
 
-/* Jobs that run at a time, each on a thread with a Lua state. */
-#define MAX_JOBS 64
+enum { JOBS_MAX = 64 }; /* of --max-jobs: each has a thread with a Lua state */
 
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {
@@ -55,16 +54,12 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--tls-cert and --tls-key go together; give %s too",
                          cert ? "--tls-key" : "--tls-cert");
     const char *ca_file = getenv("SSL_CERT_FILE");
-    int64_t max_jobs = options_integer(options, "max-jobs");
-    if (max_jobs < 1 || max_jobs > MAX_JOBS)
-        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", MAX_JOBS);
     *config = (struct sidecar_config){
         .engine = options_string(options, "engine"),
         .metrics_url = *url,
         .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
         .max_page_bytes = options_bytes(options, "max-page-bytes"),
         .ca_file = ca_file && *ca_file ? ca_file : NULL,
-        .max_jobs = (int)max_jobs,
         .rules = command_rule_sources(options, paths),
         .server = {.port = (int)options_integer(options, "port"),
                    .tls_cert = cert,
@@ -79,6 +74,10 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
     if (config->max_page_bytes == 0)
         return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
+    int64_t jobs = options_integer(options, "max-jobs");
+    if (jobs < 1 || jobs > JOBS_MAX)
+        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", JOBS_MAX);
+    config->max_jobs = (int)jobs;
     return command_download_config(options, &config->download);
 }
 
@@ -173,12 +172,6 @@ static const struct option_spec serve_options[] = {
      .environment = "KTHENA_MAX_PAGE_BYTES",
      .fallback = "64MiB",
      .help = "refuse a larger metrics page"},
-    {.name = "max-jobs",
-     .value = "NUMBER",
-     .type = OPTION_INTEGER,
-     .environment = "KTHENA_MAX_JOBS",
-     .fallback = "4",
-     .help = "run so many jobs at a time; 64 more wait, others are refused"},
     {.name = "auth-token-file",
      .value = "FILE",
      .type = OPTION_STRING,
@@ -205,6 +198,12 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_LIST,
      .environment = "KTHENA_ALLOW_SOURCE",
      .help = "requests may only name these sources and endpoints"},
+    {.name = "max-jobs",
+     .value = "N",
+     .type = OPTION_INTEGER,
+     .environment = "KTHENA_MAX_JOBS",
+     .fallback = "4",
+     .help = "jobs that run at a time; 64 more wait, others are refused"},
     OPTION_MAX_ATTEMPTS,
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,

@@ -41,7 +41,7 @@ static void run_job(struct job_thread *thread) {
     enum job_state state = !error                           ? JOB_SUCCEEDED
                            : error->kind == ERROR_CANCELLED ? JOB_CANCELLED
                                                             : JOB_FAILED;
-    error = error_redacted(error);
+    error = redact_error(error);
     if (error)
         buffer_free(&result);
     else if (!result.length)

@@ -13,25 +13,25 @@
 
 enum { WAIT_MS = 1000, VALUES_MAX = REQUEST_PARAMETERS_MAX };
 
-/* What a job carries: its parameters, and the rules it was asked for under. */
+/* What a job carries: its parameters with what is secret in them, and the rules it was asked for
+ * under. */
 struct payload {
     struct generation *generation;
     const struct workflow *workflow;
-    char *params;
+    struct call call;
 };
 
 static void free_payload(void *context) {
     struct payload *payload = context;
-    struct call wiped = {.params = payload->params};
-    call_free(&wiped);
+    call_free(&payload->call);
     generation_unref(payload->generation);
     memory_free(payload);
 }
 
 static struct error *run_job(struct job *job, void *worker, void *context, struct buffer *result) {
     struct payload *payload = context;
-    return runner_workflow(worker, payload->generation, payload->workflow, payload->params, job,
-                           result);
+    return runner_workflow(worker, payload->generation, payload->workflow, payload->call.params,
+                           job, result);
 }
 
 /* The status that an error means to whoever called. */
@@ -69,11 +69,15 @@ static int status_of(enum error_kind kind) {
     return 500;
 }
 
-/* Answers with the error, and frees it. */
-static void reply_failure(struct request *request, struct error *error) {
+/* Answers with the error, and frees it. A drain cancels what runs and takes nothing more: whoever
+ * asks again is served by the next process. */
+static void reply_failure(struct request *request, const struct sidecar *sidecar,
+                          struct error *error) {
     char *text = error_text(error);
-    const char *headers = error->kind == ERROR_OVERLOAD ? "Retry-After: 10\r\n" : NULL;
-    reply_error_with(request, status_of(error->kind), headers, "%s", text);
+    bool leaving = error->kind == ERROR_CANCELLED && server_draining(sidecar->server);
+    const char *headers = leaving || error->kind == ERROR_OVERLOAD ? "Retry-After: 10\r\n" : NULL;
+    reply_error_with(request, leaving ? 503 : status_of(error->kind), headers, "%s%s", text,
+                     leaving ? " (the sidecar is shutting down)" : "");
     memory_free(text);
     error_free(error);
 }
@@ -100,13 +104,14 @@ static void reply_started(struct request *request, const struct workflow *workfl
 }
 
 /* Waits for the job; it goes on without the client when that has left. */
-static void reply_finished(struct request *request, struct job *job) {
+static void reply_finished(struct request *request, const struct sidecar *sidecar,
+                           struct job *job) {
     while (!job_wait(job, clock_ms() + WAIT_MS))
         if (request_gone(request))
             break;
     struct error *error = job_error(job);
     if (error) {
-        reply_failure(request, error);
+        reply_failure(request, sidecar, error);
     } else if (!job_is_finished(job_state(job))) {
         reply_error(request, 503, "the client has left; job %s goes on", job_id(job));
     } else {
@@ -121,8 +126,9 @@ static void submit(struct request *request, const struct workflow_route *route, 
     struct payload *payload = memory_zero(1, sizeof *payload);
     payload->generation = generation_ref(route->generation);
     payload->workflow = route->workflow;
-    payload->params = call->params;
+    payload->call = (struct call){.params = call->params, .hidden = call->hidden};
     call->params = NULL;
+    call->hidden = (struct buffer){0};
     struct job_spec spec = {.kind = route->workflow->name,
                             .description = call->description,
                             .source = call->source,
@@ -135,13 +141,13 @@ static void submit(struct request *request, const struct workflow_route *route, 
     bool joined = false;
     struct error *error = jobs_submit(route->sidecar->jobs, &spec, &job, &joined);
     if (error) {
-        reply_failure(request, error);
+        reply_failure(request, route->sidecar, error);
         return;
     }
     if (call->async)
         reply_started(request, route->workflow, call, job);
     else
-        reply_finished(request, job);
+        reply_finished(request, route->sidecar, job);
     job_unref(job);
 }
 
@@ -176,7 +182,7 @@ void workflow_call(struct request *request, void *context) {
                      body.length ? body.data : "", body.length, values, count, &call);
     buffer_free(&body);
     if (error)
-        reply_failure(request, error);
+        reply_failure(request, route->sidecar, error);
     else
         submit(request, route, &call);
     call_free(&call);

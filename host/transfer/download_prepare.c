@@ -69,10 +69,29 @@ static void note(struct download *download, size_t index, int64_t size, const ch
         atomic_fetch_add(&download->progress->bytes_total, size);
 }
 
+/* Whether what is there is of the very revision that is wanted, which cannot have changed. */
+static bool is_same_revision(const struct plan *plan, const char *source,
+                             const struct manifest *before) {
+    return plan->pinned && before->pinned && strcmp(plan->revision, before->revision) == 0 &&
+           strcmp(source, before->source) == 0;
+}
+
+bool download_is_present(const struct plan *plan, size_t index, const char *source,
+                         const struct directory *directory, const struct manifest *before) {
+    const struct plan_file *file = &plan->files[index];
+    const struct manifest_file *found = manifest_find(before, file->path);
+    if (!found || !manifest_file_is_present(directory, found))
+        return false;
+    char *etag = prepare_etag(file);
+    bool wanted = is_wanted(file, etag, found->size, found->digest, found->etag,
+                            is_same_revision(plan, source, before));
+    memory_free(etag);
+    return wanted;
+}
+
 bool prepare_from_manifest(struct download *download, const struct manifest *before) {
     const struct plan *plan = download->plan;
-    bool same = plan->pinned && before->pinned && strcmp(plan->revision, before->revision) == 0 &&
-                strcmp(download->source, before->source) == 0;
+    bool same = is_same_revision(plan, download->source, before);
     size_t count = 0;
     for (size_t i = 0; i < plan->file_count; i++) {
         const struct plan_file *file = &plan->files[i];

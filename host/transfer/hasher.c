@@ -128,11 +128,10 @@ static struct error *finish(struct part *part) {
 static struct error *work_on(struct part *part, void *block) {
     struct download *download = part->download;
     pthread_mutex_lock(&download->mutex);
-    int64_t end = part->prefix;
-    bool size_known = part->size >= 0;
+    int64_t end = part->prefix, size = part->size;
     pthread_mutex_unlock(&download->mutex);
-    if (!part->digest && (size_known || part->kind != DIGEST_GIT_SHA1))
-        part->digest = digest_new(part->kind, part->size);
+    if (!part->digest && (size >= 0 || part->kind != DIGEST_GIT_SHA1))
+        part->digest = digest_new(part->kind, size);
     if (end > part->hashed + TURN_BYTES)
         end = part->hashed + TURN_BYTES;
     struct error *error = part->digest ? hash_to(part, end, block) : NULL;
