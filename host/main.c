@@ -15,8 +15,8 @@ static const char *const program = "kthena-runtime";
 static const char *const downloader = "kthena-downloader";
 
 static const struct command *const commands[] = {
-    &serve_command, &download_command, &verify_command,      &metrics_command,
-    &rules_command, &test_command,     &demo_engine_command, &version_command,
+    &serve_command,   &download_command, &verify_command, &call_command,        &status_command,
+    &metrics_command, &rules_command,    &test_command,   &demo_engine_command, &version_command,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

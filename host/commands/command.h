@@ -27,6 +27,8 @@ struct command {
 extern const struct command serve_command;
 extern const struct command download_command;
 extern const struct command verify_command;
+extern const struct command call_command;
+extern const struct command status_command;
 extern const struct command metrics_command;
 extern const struct command rules_command;
 extern const struct command test_command;
