@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/url.h"
-#include "commands/command.h"
+#include "commands/serve_options.h"
 #include "commands/signals.h"
 #include "sidecar/sidecar.h"
 
@@ -43,8 +43,9 @@ static struct error *join_url(const struct options *options, char **out) {
     return NULL;
 }
 
-static struct error *configure(const struct options *options, const struct paths *paths,
-                               struct sidecar_config *config, char **url) {
+static struct error *configure(const struct serve_options *given, struct sidecar_config *config,
+                               char **url) {
+    const struct options *options = given->options;
     struct error *error = join_url(options, url);
     if (error)
         return error;
@@ -60,13 +61,13 @@ static struct error *configure(const struct options *options, const struct paths
         .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
         .max_page_bytes = options_bytes(options, "max-page-bytes"),
         .ca_file = ca_file && *ca_file ? ca_file : NULL,
-        .rules = command_rule_sources(options, paths),
+        .rules = given->sources,
+        .first = given->generation,
         .server = {.port = (int)options_integer(options, "port"),
                    .tls_cert = cert,
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
-    config->rules.variables = command_variables(options);
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);
@@ -103,25 +104,7 @@ static struct error *serve(const struct sidecar_config *config, struct signals *
     return NULL;
 }
 
-static struct error *run(const struct options *options, int *status) {
-    (void)status;
-    command_configure_log(options);
-    struct signals signals;
-    signals_block(&signals);
-    struct paths paths = {0};
-    struct sidecar_config config;
-    char *url = NULL;
-    struct error *error = paths_find(&paths);
-    if (!error)
-        error = configure(options, &paths, &config, &url);
-    if (!error)
-        error = serve(&config, &signals);
-    memory_free(url);
-    paths_free(&paths);
-    return error;
-}
-
-static const struct option_spec serve_options[] = {
+static const struct option_spec own_options[] = {
     {.name = "engine",
      .short_name = 'E',
      .value = "NAME",
@@ -212,6 +195,8 @@ static const struct option_spec serve_options[] = {
     OPTION_LOG_FORMAT,
 };
 
+static struct error *start(int count, char **arguments, int *status);
+
 const struct command serve_command = {
     .spec = {.name = "serve",
              .summary = "run the sidecar (the default command)",
@@ -226,7 +211,31 @@ const struct command serve_command = {
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"
                          "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
                          "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
-             .options = serve_options,
-             .option_count = sizeof serve_options / sizeof *serve_options},
-    .run = run,
+             .options = own_options,
+             .option_count = sizeof own_options / sizeof *own_options},
+    .start = start,
 };
+
+static struct error *run(const struct serve_options *given) {
+    command_configure_log(given->options);
+    struct signals signals;
+    signals_block(&signals);
+    struct sidecar_config config;
+    char *url = NULL;
+    struct error *error = configure(given, &config, &url);
+    if (!error)
+        error = serve(&config, &signals);
+    memory_free(url);
+    return error;
+}
+
+static struct error *start(int count, char **arguments, int *status) {
+    struct serve_options given;
+    (void)status;
+    struct error *error = serve_options_read(&serve_command.spec, count, arguments, &given);
+    if (error)
+        return error;
+    error = options_wants_help(given.options) ? command_help(&given.spec) : run(&given);
+    serve_options_free(&given);
+    return error;
+}

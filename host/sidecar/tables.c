@@ -49,6 +49,9 @@ static void add_workflow(struct sidecar_table *table, const struct workflow *wor
         .handler = workflow_call,
         .context = context,
         .summary = workflow->summary,
+        .workflow = workflow->name,
+        .async = workflow->async,
+        .status = workflow->status,
         .request_type = has_body ? "application/json" : NULL,
         .request_schema = has_body ? buffer_text(&context->schema) : NULL,
         .replies = workflow_replies,
@@ -67,7 +70,8 @@ static struct sidecar_table *make_table(struct sidecar *sidecar, struct generati
     add_routes(table, sidecar_job_routes, sidecar_job_route_count, sidecar);
     table->workflows = memory_zero(workflows, sizeof *table->workflows);
     for (size_t i = 0; i < workflows; i++)
-        add_workflow(table, generation_workflow_at(generation, i), sidecar);
+        if (generation_workflow_at(generation, i)->path)
+            add_workflow(table, generation_workflow_at(generation, i), sidecar);
     return table;
 }
 
