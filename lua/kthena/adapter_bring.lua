@@ -13,7 +13,7 @@ local LATE = 60
 -- After so many failures a declared adapter is not tried again in the place of one that works.
 local MAX_FAILURES = 5
 
---- What to go by for an adapter that has no record but that the engine has: somebody else's, or one of ours from before.
+--- What to go by for an adapter that has no record but that the engine has: somebody else's, or ours from before.
 function bring.found(ctx, here, name)
   local listed = here and here[name]
   if not listed or not listed.path then

@@ -254,8 +254,8 @@ local function read_file(ctx)
   return set, problem
 end
 
---- The declared set: adapters and absent, by name; known, whether that is all, or some of it could never be read; where,
--- what it is read from; and problem, what is wrong with the newest content.
+--- The declared set: adapters and absent, by name; known, whether that is all, or some of it could never be read;
+-- where, what it is read from; and problem, what is wrong with the newest content.
 function config.read(ctx)
   local file, file_problem = read_file(ctx)
   local variable, variable_problem = read_variable(ctx)

@@ -1,5 +1,5 @@
---- Loading, unloading and restoring one adapter: what the workflows of the same names do. Each is called by one job at a
--- time for a name, over a workflow's ctx.
+--- Loading, unloading and restoring one adapter: what the workflows of the same names do. Each is called by one job at
+-- a time for a name, over a workflow's ctx.
 local adapters = require "kthena.adapters"
 local bring = require "kthena.adapter_bring"
 local engine = require "kthena.adapter_engine"

@@ -20,10 +20,10 @@ local function submit(ctx, name)
   end
 end
 
---- Ends the time that is taken from the engine's return, once it has all that is wanted.
-function reconcile.recovered(ctx, all)
+-- Ends the time that is taken from the engine's return: it has all that is wanted.
+local function recovered(ctx)
   local since
-  if #view.missing(ctx, all) > 0 or not ctx.memory.get(RECOVERY) then
+  if not ctx.memory.get(RECOVERY) then
     return
   end
   ctx.memory.update(RECOVERY, function(old)
@@ -37,14 +37,16 @@ function reconcile.recovered(ctx, all)
   end
 end
 
---- Brings metrics up to date after something has been done with an adapter.
+--- Brings metrics up to date after something has been done with an adapter, by what is known without the engine.
 function reconcile.after(ctx)
-  local here, _, kind = adapters.look(ctx)
-  local all = view.gather(ctx, here, kind)
+  local all = view.gather(ctx)
   view.publish(ctx, all)
-  if here ~= nil then
-    reconcile.recovered(ctx, all)
+  for name in pairs(all.wanted) do
+    if (all.facts[name] or {}).state ~= "loaded" then
+      return
+    end
   end
+  recovered(ctx)
 end
 
 -- The engine has what it should: what is known of an adapter says so.
@@ -143,7 +145,9 @@ function reconcile.run(ctx)
   end
   adapters.prune(ctx, all)
   view.publish(ctx, all)
-  reconcile.recovered(ctx, all)
+  if #missing == 0 then
+    recovered(ctx)
+  end
   return {
     status = #restoring > 0 and "restoring" or "settled", wanted = wanted, missing = #missing, restoring = restoring,
     ready = #missing == 0 and all.set.known,

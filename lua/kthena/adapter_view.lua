@@ -1,5 +1,5 @@
---- What there is to say of all adapters: for the API, for metrics, for readiness. For rules and kthena.adapter_reconcile,
--- over a workflow's ctx.
+--- What there is to say of all adapters: for the API, for metrics, for readiness. For rules and
+-- kthena.adapter_reconcile, over a workflow's ctx.
 local adapters = require "kthena.adapters"
 local json = require "kthena.json"
 
@@ -8,6 +8,7 @@ local view = {}
 local PUBLISHED = "adapters/published"
 local BUSY = { downloading = true, loading = true, unloading = true }
 local SECONDS_PER_DAY = 86400
+local MAX_LABEL = 1000
 
 -- A time as jobs write it: 2026-11-24T14:40:46.123Z.
 local function time_text(time)
@@ -162,25 +163,26 @@ end
 
 -- Writes the gauges, if they say something new.
 local function publish(ctx, all)
-  local series, signature = {}, {}
+  local series, up, signature = {}, {}, {}
   for _, name in ipairs(all.names) do
     local state = view.state(ctx, all, name)
     local record, facts = all.records[name] or {}, all.facts[name] or {}
     local source = shown(record.source or facts.source or (all.wanted[name] or {}).source) or ""
-    series[#series + 1] = { name = name, source = source, state = state }
-    signature[#signature + 1] = ("%q %q %s"):format(name, source, state)
+    series[#series + 1] = { name = name, source = source:sub(1, MAX_LABEL), state = state }
+    up[#series] = (state == "loaded" or state == "unmanaged" or facts.confirmed) and 1 or 0
+    signature[#series] = ("%q %q %s %d"):format(name, source, state, up[#series])
   end
   local text = table.concat(signature, "\n")
   if ctx.memory.get(PUBLISHED) == text then
     return
   end
   local info = ctx.metrics.gauge("kthena_runtime_lora_adapter_info", "Adapters by name, source and state; always 1.")
-  local up = ctx.metrics.gauge("kthena_runtime_lora_adapter_up", "Whether the engine has the adapter loaded.")
+  local is_up = ctx.metrics.gauge("kthena_runtime_lora_adapter_up", "Whether the engine has the adapter loaded.")
   info:clear()
-  up:clear()
-  for _, one in ipairs(series) do
+  is_up:clear()
+  for i, one in ipairs(series) do
     info:set(1, one)
-    up:set((one.state == "loaded" or one.state == "unmanaged") and 1 or 0, { name = one.name })
+    is_up:set(up[i], { name = one.name })
   end
   ctx.memory.set(PUBLISHED, text)
 end

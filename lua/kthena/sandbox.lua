@@ -27,7 +27,9 @@ sandbox.allowed = {
     },
   },
   modules = {
-    "kthena.adapter_calls", "kthena.adapter_reconcile", "kthena.adapter_view", "kthena.adapters", "kthena.aws", "kthena.bucket", "kthena.json", "kthena.uri" },
+    "kthena.adapter_calls", "kthena.adapter_reconcile", "kthena.adapter_view", "kthena.adapters", "kthena.aws",
+    "kthena.bucket", "kthena.json", "kthena.openai", "kthena.uri",
+  },
 }
 
 local MAX_PRINTS = 100

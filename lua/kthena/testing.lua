@@ -51,14 +51,21 @@ function testing.load(path, source, options)
   return setmetatable({ mapping = mapping, effective = json.decode(result) }, engine)
 end
 
+-- Runs a file that is known to be good in this state, where its functions can be called.
+local function run(path, source)
+  return sandbox.run({ text = source, chunk = "=" .. path:match("[^/]*$"), path = path }, error)
+end
+
 --- Loads a rule file. Returns an engine; every problem is in the error when there are any. The field `effective` of it
--- holds the rules with every default filled in.
+-- holds the rules with every default filled in, `adapters` the file's hooks, to be called with an engine of one's own.
 -- @usage local engine = testing.engine("engines/acme.lua", { pod = "p", model = "m" })
 function testing.engine(path, options)
-  local loaded, problems = testing.load(path, testing.read(path), options)
+  local source = testing.read(path)
+  local loaded, problems = testing.load(path, source, options)
   if not loaded then
     error(problems, 2)
   end
+  loaded.adapters = run(path, source).adapters
   return loaded
 end
 
@@ -70,8 +77,7 @@ local function open(kind, path)
   if not effective then
     error(problems, 3)
   end
-  local data = sandbox.run({ text = source, chunk = "=" .. path:match("[^/]*$"), path = path }, error)
-  return data, json.decode(effective)
+  return run(path, source), json.decode(effective)
 end
 
 --- Loads the rule file of a source. Returns its table, whose functions can be called with a ctx of one's own; and its

@@ -32,7 +32,9 @@ return {
     message = "LoRA adapter download and load started in background",
     echo = { "lora_name", "source", "output_dir" },
   },
-  same = { "lora_name", "source", "output_dir", "config", "base_model", "pinned", "load_inplace", "replace", "refresh" },
+  same = {
+    "lora_name", "source", "output_dir", "config", "base_model", "pinned", "load_inplace", "replace", "refresh",
+  },
   serial = "lora_name",
   parallel = 16,
   settings = adapters.settings,
