@@ -60,7 +60,8 @@ static struct sidecar_table *make_table(struct sidecar *sidecar, struct generati
     add_routes(table, sidecar_job_routes, sidecar_job_route_count, sidecar);
     table->workflows = memory_zero(workflows, sizeof *table->workflows);
     for (size_t i = 0; i < workflows; i++)
-        add_workflow(table, generation_workflow_at(generation, i), sidecar);
+        if (generation_workflow_at(generation, i)->path)
+            add_workflow(table, generation_workflow_at(generation, i), sidecar);
     return table;
 }
 

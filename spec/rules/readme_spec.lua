@@ -96,6 +96,7 @@ describe("the README of the rules", function()
     assert.same(known(node("Sources", "config").values), named("Sources", "key field"))
     assert.same(known(schemas.Workflows), named("Workflows", "field"))
     assert.same(known(node("Workflows", "params").of), named("Workflows", "parameter field"))
+    assert.same(known(node("Workflows", "settings").of), named("Workflows", "setting field"))
   end)
 
   -- Loads an example as the file it says it is.
