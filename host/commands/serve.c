@@ -188,6 +188,7 @@ static const struct option_spec own_options[] = {
      .fallback = "4",
      .help = "jobs that run at a time; 64 more wait, others are refused"},
     OPTION_MAX_ATTEMPTS,
+    OPTION_STALL_SECONDS,
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
     OPTION_INSECURE,
