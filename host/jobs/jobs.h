@@ -56,7 +56,7 @@ struct job_spec {
      * first, unless that is being cancelled. NULL: never. */
     const char *same;
     /* Of jobs that are not finished, one may hold this key (such as the directory it writes); NULL:
-     * none needed. Another's is ERROR_EXISTS. */
+     * none needed. Another's is ERROR_EXISTS, with the key in its message: "the directory '/x'". */
     const char *exclusive;
     /* Jobs of one serial key run one after another, in the order they came; one that waits for its
      * turn holds no thread. NULL: no order. */
