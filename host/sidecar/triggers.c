@@ -8,14 +8,6 @@
 
 #include <string.h>
 
-struct triggers *triggers_new(const struct triggers_config *config) {
-    struct triggers *triggers = memory_zero(1, sizeof *triggers);
-    triggers->config = *config;
-    pthread_mutex_init(&triggers->lock, NULL);
-    clock_condition_init(&triggers->changed);
-    return triggers;
-}
-
 /* Takes over the rules in force. */
 static void follow(struct triggers *triggers) {
     struct generation *generation = triggers->config.generation(triggers->config.context);
@@ -23,6 +15,15 @@ static void follow(struct triggers *triggers) {
     plan_follow(triggers, generation);
     pthread_mutex_unlock(&triggers->lock);
     generation_unref(generation);
+}
+
+struct triggers *triggers_new(const struct triggers_config *config) {
+    struct triggers *triggers = memory_zero(1, sizeof *triggers);
+    triggers->config = *config;
+    pthread_mutex_init(&triggers->lock, NULL);
+    clock_condition_init(&triggers->changed);
+    follow(triggers);
+    return triggers;
 }
 
 /* The run has become a job, which may have ended already. With the lock held. */
@@ -91,7 +92,6 @@ static void *serve(void *context) {
 }
 
 struct error *triggers_start(struct triggers *triggers) {
-    follow(triggers);
     struct error *error = thread_start(&triggers->thread, "triggers", serve, triggers);
     triggers->started = !error;
     return error;

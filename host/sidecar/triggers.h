@@ -35,7 +35,7 @@ struct triggers_config {
 
 enum ready_state { READY_YES, READY_NO, READY_UNKNOWN };
 
-/* The configuration is copied, what it points to borrowed. */
+/* The configuration is copied, what it points to borrowed. The rules in force are looked at. */
 struct triggers *triggers_new(const struct triggers_config *config);
 
 /* Begins to run workflows, first those of the event `start` and those with a timer. */
