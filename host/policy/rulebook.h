@@ -32,6 +32,10 @@ struct error *rulebook_open(const struct rule_sources *sources, struct generatio
  * would take the standard families away from whoever scrapes them. */
 void rulebook_require(struct rulebook *rulebook, const char *engine);
 
+/* From now on changed(context) is called after each generation that is swapped in, on the thread
+ * that loaded it. It may ask for the generation, and must not load. */
+void rulebook_watch(struct rulebook *rulebook, void (*changed)(void *context), void *context);
+
 /* Stops the watcher and drops the current generation. NULL is fine. */
 void rulebook_close(struct rulebook *rulebook);
 
