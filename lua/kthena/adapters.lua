@@ -101,7 +101,7 @@ function adapters.note(ctx, name, state, more)
     if old and old.state == state and not facts.error then
       facts.since = old.since
     end
-    if old and state ~= "loaded" and state ~= "unloading" then
+    if old and state ~= "loaded" then
       facts.failures = facts.failures or old.failures
       facts.error = facts.error or old.error
     end
