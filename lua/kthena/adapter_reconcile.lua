@@ -6,6 +6,7 @@ local view = require "kthena.adapter_view"
 
 local reconcile = {}
 
+local PROBLEM = "adapters/problem"
 local RECOVERY = "adapters/recovery"
 local RECOVERY_BUCKETS = { 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600 }
 
@@ -106,12 +107,12 @@ local function distrust(ctx, all)
 end
 
 local function report_problem(ctx, problem)
-  ctx.memory.update("adapters/problem", function(old)
-    if problem and problem ~= old then
-      ctx.log.warning(("the declared adapters are as they were: %s"):format(problem))
-    end
-    return problem
-  end)
+  if problem == ctx.memory.get(PROBLEM) then
+    return
+  elseif problem then
+    ctx.log.warning(("the declared adapters are as they were: %s"):format(problem))
+  end
+  ctx.memory.set(PROBLEM, problem)
 end
 
 --- Compares what the engine has with what is wanted, and begins to restore what differs. Returns a table: status,

@@ -16,8 +16,15 @@ World.__index = World
 local ADAPTER = { ["adapter_config.json"] = '{"r": 8, "base_model_name_or_path": "org/base"}',
   ["adapter_model.safetensors"] = "weights" }
 
-local function copy(value)
-  return value ~= nil and json.decode(json.encode(value)) or nil
+local function marked(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, item in pairs(value) do
+    copy[key] = marked(item)
+  end
+  return #copy > 0 and json.list(copy) or copy
 end
 
 local function table_of(world)
@@ -31,7 +38,7 @@ local function table_of(world)
       return nil, store.problem, "io"
     end
     world.writes = world.writes + 1
-    texts[key] = value ~= nil and json.encode(value) or nil
+    texts[key] = value ~= nil and json.encode(marked(value)) or nil
     return true
   end
   function store.all(prefix)
@@ -59,7 +66,10 @@ end
 
 --- Puts files (path -> text; those of an adapter) into a directory.
 function World:put(directory, files)
-  self.directories[directory] = copy(files or ADAPTER)
+  self.directories[directory] = {}
+  for name, text in pairs(files or ADAPTER) do
+    self.directories[directory][name] = text
+  end
 end
 
 --- Has the engine answer the next load of a path, or of anything, with a failure: { message, kind, status }, and with
