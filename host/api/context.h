@@ -14,6 +14,7 @@
 #include "jobs/jobs.h"
 #include "policy/access.h"
 #include "policy/generation.h"
+#include "policy/services.h"
 #include "transfer/download.h"
 #include "transfer/http.h"
 
@@ -27,9 +28,12 @@ struct host_context {
     struct http_client *guarded; /* for those that must not reach the host's own network */
     const struct download_config *download;
     const struct access *access;         /* NULL: everything is allowed */
+    const struct services *services;     /* NULL: none */
     const struct generation *generation; /* whose sources may be used; NULL: none */
     struct progress *progress;
-    const char *job; /* its id, NULL outside of jobs */
+    const char *job;     /* its id, NULL outside of jobs */
+    struct job *self;    /* the job, NULL outside of jobs */
+    const char *trigger; /* what started the workflow, NULL outside of workflows */
     const atomic_bool *cancel;
     /* The rest is private to api/. */
     struct session *sessions;

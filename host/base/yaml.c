@@ -114,7 +114,7 @@ static bool take_scalar(struct yaml_reading *reading, const yaml_event_t *event)
     yaml_add_text(reading, node, event->data.scalar.value, event->data.scalar.length);
     if (is_tagged(tag) && !yaml_resolve_tagged(reading, node, core_tag(tag)))
         return refuse_tag(reading, event, tag);
-    if (!is_tagged(tag) && event->data.scalar.plain_implicit)
+    if (!is_tagged(tag) && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
         yaml_resolve_plain(reading, node);
     if (node->kind == YAML_NOT_FINITE)
         return yaml_refuse(reading, ERROR_INVALID, mark->line, mark->column,

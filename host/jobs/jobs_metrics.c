@@ -84,7 +84,7 @@ static void write_states(struct jobs *jobs, struct metric_writer *writer) {
         counts[job->state]++;
     writer_family(writer, "kthena_runtime_jobs", METRIC_GAUGE,
                   "Jobs that are known, by state; finished ones are kept for a while.");
-    for (int state = 0; state <= JOB_CANCELLED; state++)
+    for (enum job_state state = JOB_QUEUED; state <= JOB_CANCELLED; state++)
         writer_sample(writer, "state", job_state_name(state), (double)counts[state]);
 }
 
@@ -95,8 +95,9 @@ static void write_kinds(struct jobs *jobs, struct metric_writer *writer) {
                   "Jobs that have ended.");
     for (const struct kind_figures *kind = jobs->figures.kinds; kind; kind = kind->next) {
         for (int i = 0; i < JOB_RESULTS; i++) {
-            struct metric_label labels[] = {{"kind", kind->kind},
-                                            {"result", job_state_name(JOB_SUCCEEDED + i)}};
+            struct metric_label labels[] = {
+                {"kind", kind->kind},
+                {"result", job_state_name((enum job_state)(JOB_SUCCEEDED + i))}};
             writer_labelled(writer, labels, 2, (double)kind->ended[i]);
         }
     }
@@ -115,11 +116,9 @@ static void write_sources(struct jobs *jobs, struct metric_writer *writer, const
     for (const struct source_figures *source = jobs->figures.sources; source;
          source = source->next) {
         int64_t value = files ? source->files : source->bytes;
-        for (size_t i = 0; i < jobs->thread_count; i++) {
-            struct job *job = jobs->threads[i].job;
-            if (job && !strcmp(job->source, source->source))
+        for (struct job *job = jobs->first_running; job; job = job->next)
+            if (!strcmp(job->source, source->source))
                 value += files ? files_fetched(job) : atomic_load(&job->progress.bytes_fetched);
-        }
         writer_sample(writer, "source", source->source, (double)value);
     }
 }
@@ -128,10 +127,7 @@ static void write_sources(struct jobs *jobs, struct metric_writer *writer, const
 static void write_troubles(struct jobs *jobs, struct metric_writer *writer) {
     int64_t retries[RETRY_CAUSES], mismatches = jobs->figures.mismatches, connections = 0;
     memcpy(retries, jobs->figures.retries, sizeof retries);
-    for (size_t i = 0; i < jobs->thread_count; i++) {
-        struct job *job = jobs->threads[i].job;
-        if (!job)
-            continue;
+    for (struct job *job = jobs->first_running; job; job = job->next) {
         for (int cause = 0; cause < RETRY_CAUSES; cause++)
             retries[cause] += atomic_load(&job->progress.retries[cause]);
         mismatches += atomic_load(&job->progress.mismatches);

@@ -194,11 +194,13 @@ static void release(struct rulebook *rulebook) {
     memory_free(rulebook);
 }
 
-struct error *rulebook_open(const struct rule_sources *sources, struct buffer *problems,
-                            struct rulebook **out) {
+struct error *rulebook_open(const struct rule_sources *sources, struct generation *first,
+                            struct buffer *problems, struct rulebook **out) {
     struct problems found = {0};
-    struct generation *first =
-        generation_build(snapshot_read(&sources->layers), sources, 1, &found);
+    if (first)
+        first = generation_ref(first);
+    else
+        first = generation_build(snapshot_read(&sources->layers), sources, 1, &found);
     if (!first) {
         struct error *error = describe(&found);
         if (problems)

@@ -13,6 +13,7 @@
 #include "jobs/jobs.h"
 #include "policy/access.h"
 #include "policy/generation.h"
+#include "policy/services.h"
 #include "transfer/download.h"
 
 struct runner;
@@ -22,6 +23,7 @@ struct runner_config {
     struct download_config download; /* for downloads, and its network for rules' requests; its
                                         max_workers is the default, its cancel is ignored */
     const struct access *access;     /* NULL: everything is allowed */
+    const struct services *services; /* NULL: none */
 };
 
 /* What to download. */
@@ -59,10 +61,12 @@ struct error *runner_plan(struct runner *runner, struct generation *generation,
                           struct buffer *result) __attribute__((warn_unused_result));
 
 /* Runs a workflow with checked parameters (a JSON object in which defaults are filled in,
- * directories resolved and configurations objects). What it returns is appended to result as JSON.
- */
+ * directories resolved and configurations objects); trigger says what started it ("call", "timer",
+ * "start", ...). What it returns is appended to result as JSON, and a status that it chose set in
+ * the job; an error has the status that it chose. */
 struct error *runner_workflow(struct runner *runner, struct generation *generation,
-                              const struct workflow *workflow, const char *params, struct job *job,
-                              struct buffer *result) __attribute__((warn_unused_result));
+                              const struct workflow *workflow, const char *params,
+                              const char *trigger, struct job *job, struct buffer *result)
+    __attribute__((warn_unused_result));
 
 #endif

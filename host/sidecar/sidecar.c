@@ -126,7 +126,8 @@ static void *probe(void *context) {
 }
 
 static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems) {
-    struct error *error = rulebook_open(&sidecar->config.rules, problems, &sidecar->rulebook);
+    struct error *error =
+        rulebook_open(&sidecar->config.rules, sidecar->config.first, problems, &sidecar->rulebook);
     if (error || is_auto(sidecar))
         return error;
     struct generation *generation = rulebook_generation(sidecar->rulebook);

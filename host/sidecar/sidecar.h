@@ -26,6 +26,7 @@ struct sidecar_config {
     struct access access;            /* what requests may have written and read */
     struct download_config download; /* of jobs: network, attempts, rate */
     struct rule_sources rules;
+    struct generation *first; /* of these rules, built already; NULL: it is yet to be. Borrowed */
     struct server_config server; /* without its routes */
 };
 

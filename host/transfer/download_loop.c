@@ -121,7 +121,7 @@ static bool others_wait(const struct download *download, const struct fetch *fet
     if (download->remote_next < download->remote_count)
         return true;
     for (const struct fetch *other = download->fetches; other; other = other->next)
-        if (other != fetch && fetch_is_open(other))
+        if (other != fetch && !fetch_is_whole(other))
             return true;
     return false;
 }
@@ -232,7 +232,7 @@ void loop_run(struct download *download) {
         curl_multi_perform(download->multi, &running);
         bool any = reap(download);
         cut_stalled(download);
-        if (!any)
+        if (!any && download->left > 0)
             rest(download);
     }
 }

@@ -103,10 +103,6 @@ void plan_add_access(struct plan *plan, const struct plan_access *access, size_t
     }
 }
 
-static bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* What is wrong with one part of a path; NULL if nothing is. */
 static const char *part_problem(const char *part, size_t length) {
     if (length == 0)
@@ -125,11 +121,6 @@ static const char *path_problem(const char *path) {
         return "is longer than 1024 bytes";
     if (*path == '/')
         return "is absolute";
-    if (is_letter(path[0]) && path[1] == ':')
-        return "begins with a drive letter";
-    for (const char *c = path; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f || *c == '\\')
-            return "has a control character or a backslash";
     for (const char *part = path;; part++) {
         size_t length = strcspn(part, "/");
         const char *problem = part_problem(part, length);

@@ -92,7 +92,8 @@ local function download_for_workflow(source, directory, options)
   })
 end
 
---- Runs a workflow: its file, its parameters as JSON, and its configurations, handles by name.
+--- Runs a workflow: its file, its parameters as JSON, and its configurations, handles by name. Returns JSON and perhaps
+-- a status; or nil, a message, a kind and perhaps a status.
 function calls.workflow(file, params, configs)
   local workflow = open(file)
   local values = json.decode(params)
@@ -105,15 +106,15 @@ function calls.workflow(file, params, configs)
     values[name] = handle
   end
   local ctx = context.workflow(workflow.rules, download_for_workflow)
-  local reply, message, kind = hooks.call(workflow, "run", values, ctx)
+  local reply, message, kind, status = hooks.run(workflow, values, ctx)
   if not reply then
-    return nil, message, kind
+    return nil, message, kind, status
   end
   local ok, text = pcall(json.encode, mark_lists(reply, 0))
   if not ok then
     return nil, ("%s: run: %s"):format(workflow.path, text), "policy"
   end
-  return text
+  return text, status
 end
 
 return calls

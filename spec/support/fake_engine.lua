@@ -70,7 +70,8 @@ function fake_engine.new(replies, with)
     end,
     fail = function(reply, message, kind)
       local status = type(reply) == "table" and reply.status or reply
-      return nil, ("HTTP %d: %s"):format(status, message), kind or KINDS[status] or "protocol", status
+      return nil, ("HTTP %d: %s"):format(status, message), kind or KINDS[status] or "protocol",
+        status < 400 and 502 or status
     end,
     sleep = function(seconds)
       now = now + seconds

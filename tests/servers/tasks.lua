@@ -1,6 +1,10 @@
 -- Cooperative tasks over luasocket for the test servers: every connection is served by a coroutine that reads
 -- like blocking code, one select loop resumes them all, and nothing is shared between threads because there is one.
+local ffi = require("ffi")
 local socket = require("socket")
+
+ffi.cdef("ssize_t send(int socket, const void *bytes, size_t length, int flags);")
+local MSG_NOSIGNAL, EAGAIN, EINTR = 0x4000, 11, 4
 
 local tasks = {}
 
@@ -84,6 +88,22 @@ function Connection:send(bytes)
   return true
 end
 
+--- Sends bytes of memory (a pointer), which have to stay there until then; false when the peer is gone.
+function Connection:send_memory(pointer, length)
+  local sent = 0
+  while sent < length do
+    local count = tonumber(ffi.C.send(self.socket:getfd(), pointer + sent, length - sent, MSG_NOSIGNAL))
+    if count >= 0 then
+      sent = sent + count
+    elseif ffi.errno() == EAGAIN then
+      coroutine.yield({ write = self.socket })
+    elseif ffi.errno() ~= EINTR then
+      return false
+    end
+  end
+  return true
+end
+
 --- Closes the connection in the ordinary way. A task that waits for it is not resumed.
 function Connection:close()
   self.closed = true
@@ -133,6 +153,17 @@ function tasks.hang_up(listener)
   end
   return function()
     return listen(placeholder, own.serve)
+  end
+end
+
+--- Stops listening on a port; connections that are there live on. Others are refused, until somebody listens again.
+function tasks.unlisten(port)
+  for listener in pairs(listeners) do
+    local _, bound = listener:getsockname()
+    if tonumber(bound) == port then
+      listeners[listener] = nil
+      listener:close()
+    end
   end
 end
 

@@ -474,8 +474,8 @@ static struct error *run_workflow(struct job *job, void *worker, void *payload,
     const struct work *work = payload;
     (void)worker;
     return runner_workflow(work->setup->runner, work->setup->generation,
-                           generation_workflow_at(work->setup->generation, 0), work->params, job,
-                           result);
+                           generation_workflow_at(work->setup->generation, 0), work->params, "call",
+                           job, result);
 }
 
 static void call_workflow(struct setup *setup, const char *params) {

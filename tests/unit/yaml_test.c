@@ -87,7 +87,7 @@ static void resolves_by_the_core_schema(void **state) {
            "{\"1\":\"a\",\"true\":\"b\",\"~\":\"c\",\"2.50\":\"d\"}");
     expect("2026-10-01", "\"2026-10-01\"");
     expect("!!str 5", "\"5\"");
-    expect("! 5", "\"5\"");
+    expect("! '5'", "\"5\"");
     expect("[!!int '5', !!float 5, !!bool \"true\", !!null '', !!seq [], !!map {}]",
            "[5,5,true,null,[],{}]");
 }
