@@ -5,7 +5,7 @@
  * namespaces refuse to work.
  *
  * A context also remembers what a call must not leave behind, whatever became of its Lua code:
- * output directories that are still locked, and the secrets that its messages may hold.
+ * output directories and names that are still locked, and the secrets that its messages may hold.
  */
 #ifndef KTHENA_API_CONTEXT_H
 #define KTHENA_API_CONTEXT_H
@@ -20,7 +20,8 @@
 
 #include <lua.h>
 
-struct session; /* of host.download */
+struct session;   /* of host.download */
+struct held_lock; /* of host.lock */
 
 /* Everything is borrowed. */
 struct host_context {
@@ -37,11 +38,20 @@ struct host_context {
     const atomic_bool *cancel;
     /* The rest is private to api/. */
     struct session *sessions;
+    struct held_lock *locks;
     struct buffer secrets; /* each with its NUL */
 };
 
 /* The context of the call that runs; a Lua error when there is none. */
 struct host_context *api_context(lua_State *lua);
+
+/* Its services, all NULL when there are none; and the Lua error for whoever needs one of them that
+ * is NULL, `what` being its name for rules ("ctx.state"). */
+const struct services *api_services(lua_State *lua);
+_Noreturn void api_no_service(lua_State *lua, const char *what);
+
+/* Whether somebody has asked the call to end. */
+bool context_is_cancelled(const struct host_context *context);
 
 /* Registers a secret until the context ends (base/redact.h). */
 void context_keep_secret(struct host_context *context, const char *text);

@@ -44,8 +44,9 @@ struct error *runner_new(const struct runner_config *config, struct runner **out
     __attribute__((warn_unused_result));
 void runner_free(struct runner *runner); /* NULL is fine */
 
-/* Downloads. Appends {"source","revision","path","files","bytes","present","fetched","seconds"} to
- * result: files and bytes of the whole, files present before, bytes fetched now. Errors as
+/* Downloads. Appends {"source","revision","path","files","bytes","present","fetched","digest",
+ * "seconds"} to result: files and bytes of the whole, files present before, bytes fetched now, one
+ * digest over all. Errors as
  * download_run, the source's own (with the kind its rule gave), and ERROR_POLICY for a rule that
  * misbehaves. */
 struct error *runner_download(struct runner *runner, struct generation *generation,

@@ -184,11 +184,13 @@ function download.run(source, uri, options)
   end
   local result
   result, message, kind = download_into(session, source, uri, ctx, guarded, options)
+  local digest = result and session:digest()
   session:close()
   if not result then
     return nil, message, kind
   end
-  result.source, result.path, result.seconds = uri.text, options.directory, time.monotonic() - start
+  result.source, result.path, result.digest = uri.text, options.directory, digest
+  result.seconds = time.monotonic() - start
   return result
 end
 

@@ -46,8 +46,8 @@ function hooks.call(rule, hook, ...)
   return value
 end
 
---- Calls run of a workflow. Returns its reply, a table, or nil; a message and a kind if it is nil; and fourth the status
--- it has chosen, or nil.
+--- Calls run of a workflow. Returns its reply, a table, or nil; a message and a kind if it is nil; and fourth the
+-- status it has chosen, or nil.
 function hooks.run(rule, params, ctx)
   local reply, message, kind, status = rule.rules.run(params, ctx)
   if reply == nil or reply == false then

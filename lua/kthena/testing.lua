@@ -15,7 +15,9 @@ local json = require "kthena.json"
 local metrics = require "host.metrics"
 local rules = require "host.rules"
 local sandbox = require "kthena.sandbox"
+local store = require "kthena.store"
 local uri = require "kthena.uri"
+local workflow_context = require "kthena.workflow_context"
 
 local testing = {}
 
@@ -115,6 +117,23 @@ function testing.context(rules_of, text, options)
   options = options or {}
   bind(options)
   return context.source(rules_of, uri.parse(text), options)
+end
+
+--- A table like ctx.state and ctx.memory, real and empty, which lives as long as the spec holds it: for the ctx that a
+-- spec makes for a workflow.
+-- @usage local ctx = { state = testing.state(), memory = testing.state() }
+function testing.state()
+  return store.new(binding.state(), "ctx.state")
+end
+
+--- Makes a real ctx for a workflow's rules, as in a job, but for what only a running sidecar has: the engine and other
+-- workflows. Its tables, locks and metrics are real, empty and its own; settings have their defaults. `options` may
+-- hold allow, as for testing.context, and download, its ctx.download. The ctx made before ends.
+-- @usage local reply = workflow.run({ name = "x" }, testing.workflow_context(workflow))
+function testing.workflow_context(rules_of, options)
+  options = options or {}
+  bind(options)
+  return workflow_context.new(rules_of, options.download)
 end
 
 --- Resolves a URI with a real ctx and checks the plan. Returns what `download --dry-run --json` prints, as a table; or

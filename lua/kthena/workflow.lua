@@ -195,8 +195,8 @@ local function effective(rules, summary, started, file)
 end
 
 --- Tells the host what it needs of a workflow whose rules are good: workflow(name, summary, method, path), the last
--- two nil without a route; what param.deliver says of each parameter, async(name), started(message), echo(name), same(name),
--- exclusive(name), what starts.deliver and setting.deliver say, and effective(json).
+-- two nil without a route; what param.deliver says of each parameter; async(name), started(message), echo(name),
+-- same(name), exclusive(name); what starts.deliver and setting.deliver say; and effective(json).
 function workflow.deliver(rules, file, outcome)
   local summary = rules.summary or rules.workflow
   local started = rules.started or {}
