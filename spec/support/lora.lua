@@ -16,8 +16,8 @@ function lora.source(directory, name, config)
   return "file://" .. doubles.write(directory .. "/sources/" .. name, config)
 end
 
---- Starts a sidecar beside an engine, ready, with a directory of its own: its fields `process`, `url` (as runtime.serve)
--- and `directory`.
+--- Starts a sidecar beside an engine, with a directory of its own. It has the fields url, process, runtime (as
+-- runtime.serve), directory and engine.
 -- @param options arguments (further ones), env, directory (one to go on with)
 -- @usage local sidecar = lora.serve(engine, { arguments = { "--adapter-timeout=5" } })
 function lora.serve(engine, options)
