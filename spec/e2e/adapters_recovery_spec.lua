@@ -153,7 +153,8 @@ describe("after a restart of the sidecar", function()
     sidecar:must_load("a")
     local bad = lora.source(sidecar.directory, "bad", { r = 64 })
     local good = lora.source(sidecar.directory, "good")
-    for source, expected in pairs({ [bad] = "/adapters/a", [good] = "/adapters/a.next" }) do
+    for _, case in ipairs({ { bad, "/adapters/a" }, { good, "/adapters/a.next" } }) do
+      local source, expected = unpack(case)
       double:set({ hold = { { on = "load" } } })
       sidecar:send("POST", "/v1/load_lora_adapter", sidecar:body("a", { source = source, async_download = true }))
       double:wait_for_held(double:stats().held + 1)

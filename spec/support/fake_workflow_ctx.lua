@@ -249,13 +249,15 @@ local defaults = { lora_dir = "/adapters", adapter_timeout = 30, reconcile_secon
 -- @return ctx
 -- @return the world: now (the clock), up, has_list, cannot, files (the engine goes by files), loaded (name -> path),
 -- lingers (how many listings still show what was unloaded), asked (what the engine was asked), last (the adapter it was
--- given), sources, directories, manifests, downloads, calls (of workflows), series, logs, writes, locked, cancelled;
+-- given), sources, directories, manifests, downloads, calls (of workflows), requests (of ctx.http) and http_failure,
+-- series, logs, writes, locked, cancelled;
 -- slept(seconds), if a spec sets it, is called by ctx.sleep
 function fake_workflow_ctx.new(options)
   options = options or {}
   local world = setmetatable({
     now = 1790000000, up = true, has_list = true, loaded = {}, leaving = {}, failures = {}, asked = {}, sources = {},
     directories = {}, manifests = {}, downloads = {}, calls = {}, series = {}, logs = {}, writes = 0, phases = {},
+    requests = {},
   }, World)
   local settings = setmetatable({}, { __index = defaults })
   for name, value in pairs(options.settings or {}) do
@@ -273,6 +275,13 @@ function fake_workflow_ctx.new(options)
     job = { id = "job1", phase = function(text) table.insert(world.phases, text) end },
     log = { debug = logger("debug"), info = logger("info"), warning = logger("warning") },
     time = function() return world.now end,
+    http = function(request)
+      world.requests[#world.requests + 1] = request
+      if world.http_failure then
+        return nil, world.http_failure, "unreachable"
+      end
+      return { status = 200, headers = {}, body = "{}" }
+    end,
     directory = function(path)
       if world.outside and path:sub(1, #world.outside) == world.outside then
         return nil, path .. ": outside of the allowed directories", "denied"
