@@ -21,8 +21,13 @@ local function work(ctx, world)
   local calls = world.calls
   world.calls = {}
   for _, call in ipairs(calls) do
-    load.restore(ctx, call:match("^restore_lora (.*)$"))
-    reconcile.after(ctx)
+    local name = call:match("^restore_lora (.*)$")
+    if name then
+      load.restore(ctx, name)
+      reconcile.after(ctx)
+    else
+      reconcile.run(ctx)
+    end
   end
 end
 
@@ -48,11 +53,15 @@ describe("reconciling", function()
     world.loaded = { b = "/adapters/b" }
     local result = reconcile.run(ctx)
     assert.same({ "restore_lora a", "restore_lora c" }, world.calls)
-    assert.same({ status = "restoring", wanted = 3, missing = 2, restoring = { "a", "c" }, ready = false }, result)
+    assert.same({ status = "restoring", wanted = 3, missing = 2, restoring = { "a", "c" }, ready = false,
+      detail = "2 of 3 adapters are not loaded: a, c" }, result)
     assert.equal("missing", adapters.facts(ctx, "a").state)
     work(ctx, world)
     assert.same({ a = "/adapters/a", b = "/adapters/b", c = "/adapters/c" }, world.loaded)
+    assert.same({ "reconcile" }, world.calls)
+    world.calls = {}
     assert.is_true(reconcile.run(ctx).ready)
+    reconcile.after(ctx)
     assert.same({}, world.calls)
   end)
 
@@ -80,7 +89,8 @@ describe("reconciling", function()
     reconcile.run(ctx)
     work(ctx, world)
     assert.same({ b = "/adapters/b" }, world.loaded)
-    assert.same({ status = "settled", wanted = 2, missing = 1, restoring = {}, ready = false }, reconcile.run(ctx))
+    assert.same({ status = "settled", wanted = 2, missing = 1, restoring = {}, ready = false,
+      detail = "1 of 2 adapters are not loaded: a" }, reconcile.run(ctx))
     assert.same({ restoring = {} }, reconcile.retry(ctx))
     world.now = world.now + 1
     assert.same({ restoring = { "a" } }, reconcile.retry(ctx))
@@ -131,8 +141,7 @@ describe("reconciling", function()
     local ctx, world = new({ "a" })
     world.up = false
     local result = reconcile.run(ctx)
-    assert.equal("waiting", result.status)
-    assert.is_false(result.ready)
+    assert.same({ status = "waiting", detail = "the engine is not up: connection refused", ready = false }, result)
     assert.equal("missing", adapters.facts(ctx, "a").state)
     assert.equal(0, failures(world))
     assert.same({}, world.calls)
@@ -197,6 +206,18 @@ describe("reconciling", function()
     assert.same({ "a" }, reconcile.run(ctx).restoring)
     work(ctx, world)
     assert.equal("/adapters/a", world.loaded.a)
+  end)
+
+  it("is not ready while it is not known what is declared, and names only so many that are missing", function()
+    local ctx, world = new({ "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b1", "b2" })
+    world.loaded = {}
+    assert.equal("11 of 11 adapters are not loaded: a1, a2, a3, a4, a5, a6, a7, a8, a9, b1, ...",
+      reconcile.run(ctx).detail)
+    ctx = new({})
+    ctx.settings.lora_config = { path = "/l", problem = "/l: no such file", version = 0 }
+    local result = reconcile.run(ctx)
+    assert.is_false(result.ready)
+    assert.equal("/l: no such file", result.detail)
   end)
 
   it("says when a job could not be begun", function()

@@ -308,7 +308,7 @@ function fake_workflow_ctx.new(options)
       return { release = function() end }
     end,
     call = function(workflow, params, how)
-      world.calls[#world.calls + 1] = workflow .. " " .. params.lora_name
+      world.calls[#world.calls + 1] = workflow .. (params.lora_name and " " .. params.lora_name or "")
       if world.call_failure then
         return nil, world.call_failure, "overload"
       end
