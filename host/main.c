@@ -15,8 +15,8 @@ static const char *const program = "kthena-runtime";
 static const char *const downloader = "kthena-downloader";
 
 static const struct command *const commands[] = {
-    &serve_command, &download_command, &verify_command,      &metrics_command,
-    &rules_command, &test_command,     &demo_engine_command, &version_command,
+    &serve_command,   &download_command, &verify_command, &call_command,        &status_command,
+    &metrics_command, &rules_command,    &test_command,   &demo_engine_command, &version_command,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -50,17 +50,15 @@ static void write_overview(struct buffer *out) {
 static struct error *run_command(const struct command *command, int count, char **arguments,
                                  int *status) {
     struct options *options = NULL;
+    if (command->start)
+        return command->start(count, arguments, status);
     struct error *error = options_parse(&command->spec, count, arguments, &options);
     if (error)
         return error;
-    if (options_wants_help(options)) {
-        struct buffer help = {0};
-        options_help(&command->spec, program, &help);
-        error = command_print(&help);
-        buffer_free(&help);
-    } else {
+    if (options_wants_help(options))
+        error = command_help(&command->spec);
+    else
         error = command->run(options, status);
-    }
     options_free(options);
     return error;
 }
@@ -106,9 +104,13 @@ int main(int argc, char **argv) {
                               : dispatch(argc - 1, argv + 1, &status);
     if (error) {
         char *text = error_text(error);
-        struct buffer line = {0};
-        buffer_format(&line, "%s: %s\n", program, text);
-        redact(&line, 0);
+        struct buffer line = {0}, raw = {0};
+        buffer_string(&raw, text);
+        redact(&raw, 0);
+        buffer_format(&line, "%s: ", program);
+        text_escape(&line, raw.data, raw.length);
+        buffer_byte(&line, '\n');
+        buffer_free(&raw);
         fwrite(line.data, 1, line.length, stderr);
         buffer_free(&line);
         memory_free(text);

@@ -3,7 +3,7 @@
  *
  *   request:header(name, part...)     parts are texts or secrets; true, or nil, message, kind
  *   request:accept(text)  :body(part...)  :signer(handle)  :follow("origin" "none" "any")
- *   request:attempts(count)  :timeout(seconds)  :limit(bytes)
+ *   request:attempts(count)  :timeout(seconds)  :limit(bytes)     attempts: as downloads, or 5
  *   request:guarded(boolean)          over the network that leads to no address of this host's own
  *   request:send()                    status, header lines ("name: value\n"), body; or nil,
  *                                     message, kind
@@ -107,6 +107,13 @@ static int guarded(lua_State *lua) {
     return 0;
 }
 
+static int attempts_of(const struct host_context *context, const struct request *request) {
+    if (request->attempts > 0)
+        return request->attempts;
+    const struct download_config *download = context->download;
+    return download && download->max_attempts > 0 ? download->max_attempts : DEFAULT_ATTEMPTS;
+}
+
 static struct error *exchange(lua_State *lua, struct request *request) {
     struct host_context *context = api_context(lua);
     struct http_request message = {
@@ -119,7 +126,7 @@ static struct error *exchange(lua_State *lua, struct request *request) {
         .body_length = request->body.length,
         .signer = request->signer,
         .follow = request->follow,
-        .attempts = request->attempts,
+        .attempts = attempts_of(context, request),
         .timeout_ms = (int64_t)(request->seconds * 1000),
         .body_limit = (size_t)request->limit,
         .cancel = context->cancel,
@@ -166,8 +173,7 @@ static int new_request(lua_State *lua) {
     const char *method = api_text(lua, 1);
     const char *url = api_text(lua, 2);
     struct request *request = lua_newuserdata(lua, sizeof *request);
-    *request = (struct request){
-        .attempts = DEFAULT_ATTEMPTS, .seconds = DEFAULT_SECONDS, .limit = DEFAULT_LIMIT};
+    *request = (struct request){.seconds = DEFAULT_SECONDS, .limit = DEFAULT_LIMIT};
     api_handle(lua, REQUEST, methods, collect);
     lua_setmetatable(lua, -2);
     request->method = memory_string(method);

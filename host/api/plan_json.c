@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "store/manifest.h"
+#include "transfer/download.h"
 
 /* What a finished download left in the directory; empty if there is none that can be read. */
 struct earlier {
@@ -21,23 +21,6 @@ static void look(struct earlier *earlier, const char *path) {
 
 static char *digest_text(const struct plan_file *file) {
     return file->hex ? memory_format("%s:%s", digest_name(file->digest), file->hex) : NULL;
-}
-
-/* Whether what is there is what the plan wants, as far as can be told without the network. */
-static bool is_present(const struct earlier *earlier, const struct plan_file *file) {
-    const struct manifest_file *entry =
-        earlier->manifest.count ? manifest_find(&earlier->manifest, file->path) : NULL;
-    if (!entry || (file->size >= 0 && file->size != entry->size) ||
-        !manifest_file_is_present(&earlier->directory, entry))
-        return false;
-    if (file->hex) {
-        size_t kind = strlen(digest_name(file->digest));
-        bool same_kind = strncmp(entry->digest, digest_name(file->digest), kind) == 0 &&
-                         entry->digest[kind] == ':';
-        if (same_kind)
-            return strcmp(entry->digest + kind + 1, file->hex) == 0;
-    }
-    return !file->etag || strcmp(entry->etag, file->etag) == 0;
 }
 
 static void write_file(struct json *json, const struct plan_file *file, bool present) {
@@ -68,7 +51,9 @@ void plan_json(const struct plan *plan, const char *source, const char *director
     json_key(&json, "files");
     json_array(&json);
     for (size_t i = 0; i < plan->file_count; i++)
-        write_file(&json, &plan->files[i], is_present(&earlier, &plan->files[i]));
+        write_file(&json, &plan->files[i],
+                   earlier.manifest.count > 0 &&
+                       download_is_present(plan, i, source, &earlier.directory, &earlier.manifest));
     json_end_array(&json);
     json_end_object(&json);
     manifest_free(&earlier.manifest);

@@ -208,3 +208,18 @@ void redact(struct buffer *text, size_t from) {
         hide(text, start);
     pthread_rwlock_unlock(&registry.lock);
 }
+
+struct error *redact_error(struct error *error) {
+    if (!error)
+        return NULL;
+    struct buffer text = {0};
+    char *whole = error_text(error);
+    buffer_string(&text, whole);
+    redact(&text, 0);
+    struct error *result = error_new(error->kind, NULL, "%s", buffer_text(&text));
+    result->status = error->status;
+    buffer_free(&text);
+    memory_free(whole);
+    error_free(error);
+    return result;
+}

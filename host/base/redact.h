@@ -12,6 +12,7 @@
 #define KTHENA_BASE_REDACT_H
 
 #include "base/buffer.h"
+#include "base/error.h"
 
 #include <stddef.h>
 
@@ -23,5 +24,9 @@ void redact_forget(const char *secret, size_t length);
 /* Replaces every registered secret in the buffer's bytes from `from` on by "***". Costs next to
  * nothing while no secret is registered. */
 void redact(struct buffer *text, size_t from);
+
+/* The same error as one text in which no registered secret is left. Takes the error over; NULL is
+ * NULL. */
+struct error *redact_error(struct error *error) __attribute__((warn_unused_result));
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "store/directory.h"
 
@@ -81,6 +82,17 @@ static void add_bar(struct buffer *out, int64_t done, int64_t total, int width) 
     buffer_byte(out, ']');
 }
 
+/* A name may hold any byte; a terminal must not be driven by it. */
+static void tame(struct buffer *out, size_t from) {
+    for (size_t i = from, step; i < out->length; i += step) {
+        step = text_utf8(out->data + i, out->length - i);
+        bool safe = text_is_safe(out->data + i, step);
+        step += !step;
+        if (!safe)
+            memset(out->data + i, '?', step);
+    }
+}
+
 /* "name [====>   ]  45%  1.2 GB / 2.6 GB" */
 static void add_file(struct buffer *out, const struct progress_file *file, int columns) {
     char done[16], total[16];
@@ -88,8 +100,10 @@ static void add_file(struct buffer *out, const struct progress_file *file, int c
     directory_size_text(file->total, total);
     size_t length = strlen(file->path);
     bool cut = length > NAME_WIDTH;
+    size_t start = out->length;
     buffer_format(out, "%s%-*s ", cut ? "..." : "", cut ? NAME_WIDTH - 3 : NAME_WIDTH,
                   cut ? file->path + length - (NAME_WIDTH - 3) : file->path);
+    tame(out, start);
     int width = columns - NAME_WIDTH - 30;
     if (width >= 8)
         add_bar(out, file->done, file->total, width > 30 ? 30 : width);

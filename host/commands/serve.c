@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/url.h"
-#include "commands/command.h"
+#include "commands/serve_options.h"
 #include "commands/signals.h"
 #include "sidecar/sidecar.h"
 
@@ -13,8 +13,7 @@
 /* How long requests in flight may take once a signal has come; the process is gone within 10 s. */
 #define DRAIN_MS 6500
 
-/* Jobs that run at a time, each on a thread with a Lua state. */
-#define MAX_JOBS 64
+enum { JOBS_MAX = 64 }; /* of --max-jobs: each has a thread with a Lua state */
 
 /* The engine's metrics URL from its base URL and path, checked. */
 static struct error *join_url(const struct options *options, char **out) {
@@ -44,8 +43,9 @@ static struct error *join_url(const struct options *options, char **out) {
     return NULL;
 }
 
-static struct error *configure(const struct options *options, const struct paths *paths,
-                               struct sidecar_config *config, char **url) {
+static struct error *configure(const struct serve_options *given, struct sidecar_config *config,
+                               char **url) {
+    const struct options *options = given->options;
     struct error *error = join_url(options, url);
     if (error)
         return error;
@@ -55,23 +55,19 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--tls-cert and --tls-key go together; give %s too",
                          cert ? "--tls-key" : "--tls-cert");
     const char *ca_file = getenv("SSL_CERT_FILE");
-    int64_t max_jobs = options_integer(options, "max-jobs");
-    if (max_jobs < 1 || max_jobs > MAX_JOBS)
-        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", MAX_JOBS);
     *config = (struct sidecar_config){
         .engine = options_string(options, "engine"),
         .metrics_url = *url,
         .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
         .max_page_bytes = options_bytes(options, "max-page-bytes"),
         .ca_file = ca_file && *ca_file ? ca_file : NULL,
-        .max_jobs = (int)max_jobs,
-        .rules = command_rule_sources(options, paths),
+        .rules = given->sources,
+        .first = given->generation,
         .server = {.port = (int)options_integer(options, "port"),
                    .tls_cert = cert,
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
-    config->rules.variables = command_variables(options);
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);
@@ -79,6 +75,10 @@ static struct error *configure(const struct options *options, const struct paths
         return error_new(ERROR_INVALID, NULL, "--request-timeout must be more than 0 s");
     if (config->max_page_bytes == 0)
         return error_new(ERROR_INVALID, NULL, "--max-page-bytes must be more than 0");
+    int64_t jobs = options_integer(options, "max-jobs");
+    if (jobs < 1 || jobs > JOBS_MAX)
+        return error_new(ERROR_INVALID, NULL, "--max-jobs must be from 1 to %d", JOBS_MAX);
+    config->max_jobs = (int)jobs;
     return command_download_config(options, &config->download);
 }
 
@@ -104,25 +104,7 @@ static struct error *serve(const struct sidecar_config *config, struct signals *
     return NULL;
 }
 
-static struct error *run(const struct options *options, int *status) {
-    (void)status;
-    command_configure_log(options);
-    struct signals signals;
-    signals_block(&signals);
-    struct paths paths = {0};
-    struct sidecar_config config;
-    char *url = NULL;
-    struct error *error = paths_find(&paths);
-    if (!error)
-        error = configure(options, &paths, &config, &url);
-    if (!error)
-        error = serve(&config, &signals);
-    memory_free(url);
-    paths_free(&paths);
-    return error;
-}
-
-static const struct option_spec serve_options[] = {
+static const struct option_spec own_options[] = {
     {.name = "engine",
      .short_name = 'E',
      .value = "NAME",
@@ -173,12 +155,6 @@ static const struct option_spec serve_options[] = {
      .environment = "KTHENA_MAX_PAGE_BYTES",
      .fallback = "64MiB",
      .help = "refuse a larger metrics page"},
-    {.name = "max-jobs",
-     .value = "NUMBER",
-     .type = OPTION_INTEGER,
-     .environment = "KTHENA_MAX_JOBS",
-     .fallback = "4",
-     .help = "run so many jobs at a time; 64 more wait, others are refused"},
     {.name = "auth-token-file",
      .value = "FILE",
      .type = OPTION_STRING,
@@ -205,13 +181,22 @@ static const struct option_spec serve_options[] = {
      .type = OPTION_LIST,
      .environment = "KTHENA_ALLOW_SOURCE",
      .help = "requests may only name these sources and endpoints"},
+    {.name = "max-jobs",
+     .value = "N",
+     .type = OPTION_INTEGER,
+     .environment = "KTHENA_MAX_JOBS",
+     .fallback = "4",
+     .help = "jobs that run at a time; 64 more wait, others are refused"},
     OPTION_MAX_ATTEMPTS,
+    OPTION_STALL_SECONDS,
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
     OPTION_INSECURE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
 };
+
+static struct error *start(int count, char **arguments, int *status);
 
 const struct command serve_command = {
     .spec = {.name = "serve",
@@ -227,7 +212,31 @@ const struct command serve_command = {
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"
                          "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
                          "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
-             .options = serve_options,
-             .option_count = sizeof serve_options / sizeof *serve_options},
-    .run = run,
+             .options = own_options,
+             .option_count = sizeof own_options / sizeof *own_options},
+    .start = start,
 };
+
+static struct error *run(const struct serve_options *given) {
+    command_configure_log(given->options);
+    struct signals signals;
+    signals_block(&signals);
+    struct sidecar_config config;
+    char *url = NULL;
+    struct error *error = configure(given, &config, &url);
+    if (!error)
+        error = serve(&config, &signals);
+    memory_free(url);
+    return error;
+}
+
+static struct error *start(int count, char **arguments, int *status) {
+    struct serve_options given;
+    (void)status;
+    struct error *error = serve_options_read(&serve_command.spec, count, arguments, &given);
+    if (error)
+        return error;
+    error = options_wants_help(given.options) ? command_help(&given.spec) : run(&given);
+    serve_options_free(&given);
+    return error;
+}

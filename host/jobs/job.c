@@ -50,19 +50,6 @@ static char *redacted_copy(const char *text) {
     return result;
 }
 
-struct error *error_redacted(struct error *error) {
-    if (!error)
-        return NULL;
-    char *text = error_text(error);
-    char *safe = redacted_copy(text);
-    struct error *result = error_new(error->kind, NULL, "%s", safe);
-    result->status = error->status;
-    memory_free(safe);
-    memory_free(text);
-    error_free(error);
-    return result;
-}
-
 struct error *job_new(struct pool *pool, const struct job_spec *spec, struct job **out) {
     struct job *job = memory_zero(1, sizeof *job);
     struct error *error = make_id(job->id);

@@ -121,7 +121,7 @@ void pool_pass_turn(const struct job *job) {
     }
 }
 
-bool job_blocks(const struct job *job, const struct job *other) {
+bool job_blocks(struct job *job, struct job *other) {
     bool serial = job->serial && other->serial && !strcmp(job->serial, other->serial);
-    return serial || job->pool == other->pool;
+    return job_state(other) == JOB_QUEUED && (serial || job->pool == other->pool);
 }

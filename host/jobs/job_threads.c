@@ -57,7 +57,7 @@ static void run_job(struct job_thread *thread, struct job *job) {
     make_worker(thread, &error);
     if (!error)
         error = job->run(job, thread->worker, job->payload, &result);
-    error = error_redacted(error);
+    error = redact_error(error);
     if (error)
         buffer_free(&result);
     else if (!result.length)

@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/redact.h"
 #include "jobs/jobs_internal.h"
 
 #include <string.h>
@@ -103,11 +104,11 @@ static struct error *check_exclusive(const struct jobs *jobs, const char *key) {
             continue;
         if (atomic_load(&job->cancel))
             return error_new(ERROR_EXISTS, NULL,
-                             "'%s' is still taken by job %s, which is being cancelled; try again "
+                             "%s is still taken by job %s, which is being cancelled; try again "
                              "in a moment",
                              key, job->id);
         return error_new(ERROR_EXISTS, NULL,
-                         "'%s' is taken by job %s (%s, %s); wait until it has ended, or cancel it",
+                         "%s is taken by job %s (%s, %s); wait until it has ended, or cancel it",
                          key, job->id, job->kind, job_state_name(job->state));
     }
     return NULL;
@@ -115,7 +116,7 @@ static struct error *check_exclusive(const struct jobs *jobs, const char *key) {
 
 static struct error *check_room(const struct pool *pool) {
     if (pool->jobs->closing)
-        return error_new(ERROR_CANCELLED, NULL, "no job is taken any more: shutting down");
+        return error_new(ERROR_CANCELLED, NULL, "no job is taken any more");
     if (pool->running + pool->waiting < pool->size + pool->waiting_max)
         return NULL;
     return error_new(ERROR_OVERLOAD, NULL,
@@ -136,7 +137,7 @@ static struct error *add_job(struct jobs *jobs, const struct job_spec *spec, str
     if (!error)
         error = job_new(pool, spec, &job);
     if (error)
-        return error_redacted(error);
+        return redact_error(error);
     list(jobs, job);
     job->held = held;
     pool_enqueue(job);

@@ -56,7 +56,7 @@ struct job_spec {
      * first, unless that is being cancelled. NULL: never. */
     const char *same;
     /* Of jobs that are not finished, one may hold this key (such as the directory it writes); NULL:
-     * none needed. Another's is ERROR_EXISTS. */
+     * none needed. Another's is ERROR_EXISTS, with the key in its message: "the directory '/x'". */
     const char *exclusive;
     /* Jobs of one serial key run one after another, in the order they came; one that waits for its
      * turn holds no thread. NULL: no order. */
@@ -96,9 +96,9 @@ const char *job_state_name(enum job_state state); /* "queued", "running", ... */
 bool job_is_finished(enum job_state state);
 const char *job_kind(const struct job *job);
 
-/* Whether the other job may not get to run before this one has ended: it has the same serial key,
- * or needs one of the same threads. One that runs must not wait for such a one. */
-bool job_blocks(const struct job *job, const struct job *other);
+/* Whether the other job, which waits, may not get to run before this one has ended: it has the same
+ * serial key, or needs one of the same threads. One that runs must not wait for such a one. */
+bool job_blocks(struct job *job, struct job *other);
 
 /* Waits until the job has ended, or until deadline_ms (monotonic); returns whether it has. */
 bool job_wait(struct job *job, int64_t deadline_ms);

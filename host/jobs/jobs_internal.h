@@ -174,8 +174,4 @@ void figures_free(struct figures *figures);
 /* Frees what nobody refers to any more; without the lock. */
 void jobs_free(struct jobs *jobs);
 
-/* The same error as one text in which no known secret is left. Takes the error over; NULL is NULL.
- */
-struct error *error_redacted(struct error *error);
-
 #endif

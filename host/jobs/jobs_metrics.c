@@ -84,7 +84,7 @@ static void write_states(struct jobs *jobs, struct metric_writer *writer) {
         counts[job->state]++;
     writer_family(writer, "kthena_runtime_jobs", METRIC_GAUGE,
                   "Jobs that are known, by state; finished ones are kept for a while.");
-    for (int state = 0; state <= JOB_CANCELLED; state++)
+    for (enum job_state state = JOB_QUEUED; state <= JOB_CANCELLED; state++)
         writer_sample(writer, "state", job_state_name(state), (double)counts[state]);
 }
 
@@ -95,8 +95,9 @@ static void write_kinds(struct jobs *jobs, struct metric_writer *writer) {
                   "Jobs that have ended.");
     for (const struct kind_figures *kind = jobs->figures.kinds; kind; kind = kind->next) {
         for (int i = 0; i < JOB_RESULTS; i++) {
-            struct metric_label labels[] = {{"kind", kind->kind},
-                                            {"result", job_state_name(JOB_SUCCEEDED + i)}};
+            struct metric_label labels[] = {
+                {"kind", kind->kind},
+                {"result", job_state_name((enum job_state)(JOB_SUCCEEDED + i))}};
             writer_labelled(writer, labels, 2, (double)kind->ended[i]);
         }
     }

@@ -1,5 +1,6 @@
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/redact.h"
 #include "policy/params_internal.h"
 
 #include <openssl/crypto.h>
@@ -104,10 +105,12 @@ static char *exclusive_key(const struct workflow *workflow, const cJSON *params)
         workflow->exclusive ? cJSON_GetObjectItemCaseSensitive(params, workflow->exclusive) : NULL;
     if (!value)
         return NULL;
-    char *text = print(value);
     const struct param *param = find_param(workflow, workflow->exclusive);
-    char *key =
-        memory_format("%s:%s", param->type == PARAM_DIRECTORY ? "directory" : param->name, text);
+    const char *what = param->type == PARAM_DIRECTORY ? "the directory" : param->name;
+    if (cJSON_IsString(value))
+        return memory_format("%s '%s'", what, value->valuestring);
+    char *text = print(value);
+    char *key = memory_format("%s %s", what, text);
     memory_free(text);
     return key;
 }
@@ -147,6 +150,21 @@ static void wipe(cJSON *item) {
     }
 }
 
+/* Of a member that is there more than once the last one counts, as it does for Lua. */
+static void keep_last(cJSON *object, const char *name) {
+    cJSON *last = NULL, *next = NULL;
+    for (cJSON *item = object->child; item; item = next) {
+        next = item->next;
+        if (strcmp(item->string, name) != 0)
+            continue;
+        if (last) {
+            wipe(cJSON_DetachItemViaPointer(object, last));
+            cJSON_Delete(last);
+        }
+        last = item;
+    }
+}
+
 static struct error *read_body(const char *body, size_t length, cJSON **sent) {
     if (length == 0) {
         *sent = cJSON_CreateObject();
@@ -167,14 +185,16 @@ struct error *params_check(const struct generation *generation, const struct wor
     struct error *error = read_body(body, length, &sent);
     if (!error) {
         for (size_t i = 0; i < value_count; i++) {
-            cJSON_DeleteItemFromObjectCaseSensitive(sent, values[i].name);
             cJSON_AddItemToObject(sent, values[i].name, value_of(workflow, &values[i]));
         }
+        for (size_t i = 0; i < workflow->param_count; i++)
+            keep_last(sent, workflow->params[i].name);
         params = cJSON_Duplicate(sent, true);
     }
     struct check check = {generation, access, params, out};
     for (size_t i = 0; !error && i < workflow->param_count; i++)
         error = params_check_one(&check, &workflow->params[i]);
+    error = redact_error(error);
     if (!error)
         fill_in(workflow, sent, params, out);
     else
@@ -186,7 +206,39 @@ struct error *params_check(const struct generation *generation, const struct wor
     return error;
 }
 
+static void hide(struct call *call, const char *secret, size_t length) {
+    redact_secret(secret, length);
+    buffer_append(&call->hidden, secret, length);
+    buffer_byte(&call->hidden, '\0');
+}
+
+void params_hide(struct call *call, const char *url) {
+    const char *start = strstr(url, "://");
+    if (!start)
+        return;
+    start += 3;
+    size_t authority = strcspn(start, "/?#");
+    const char *at = memrchr(start, '@', authority);
+    if (at && memchr(start, ':', (size_t)(at - start)))
+        hide(call, start, (size_t)(at - start));
+    const char *query = strchr(start, '?');
+    if (query && query[1])
+        hide(call, query + 1, strlen(query + 1));
+}
+
+static void forget_hidden(struct buffer *hidden) {
+    for (size_t at = 0; at < hidden->length;) {
+        size_t length = strlen(hidden->data + at);
+        redact_forget(hidden->data + at, length);
+        at += length + 1;
+    }
+    if (hidden->length)
+        OPENSSL_cleanse(hidden->data, hidden->length);
+    buffer_free(hidden);
+}
+
 void call_free(struct call *call) {
+    forget_hidden(&call->hidden);
     if (call->params)
         OPENSSL_cleanse(call->params, strlen(call->params));
     memory_free(call->params);

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a call comes to. The texts are owned, JSON where so named; they hold no secret but params.
- */
+/* What a call comes to. The texts are owned, JSON where so named; what is secret in the others than
+ * params is in `hidden` as well, which is registered with redact() until it is freed. */
 struct call {
     char *params;      /* JSON object for the workflow's run(): checked, complete, and with the
                           fields nobody declared as they came */
@@ -24,6 +24,7 @@ struct call {
     char *exclusive;   /* key that only one job may hold, NULL: none */
     char *serial;      /* key of calls that run one after another, NULL: none */
     bool async;        /* the caller does not wait */
+    struct buffer hidden; /* texts, each with its NUL: passwords and queries of URLs */
 };
 
 /* A parameter that came with the path. */
@@ -36,7 +37,7 @@ struct path_value {
  * Checks a call. body is the request's (length 0: none); values are texts of the path and query,
  * which win over the body. ERROR_INVALID for a body that is no JSON object (with line and column),
  * a missing parameter ("Missing required parameter: source"), a wrong type or value;
- * ERROR_DENIED for what access forbids. On error *out is all zero.
+ * ERROR_DENIED for what access forbids; no message holds a secret. On error *out is all zero.
  */
 struct error *params_check(const struct generation *generation, const struct workflow *workflow,
                            const struct access *access, const char *body, size_t length,

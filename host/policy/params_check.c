@@ -10,10 +10,20 @@
 
 enum { TEXT_MAX = 8192, LIST_MAX = 1000 };
 
+/* Where the first byte is that is no UTF-8; length if there is none. */
+static size_t first_not_utf8(const char *text, size_t length) {
+    size_t at = 0, step;
+    while (at < length && (step = text_utf8(text + at, length - at)) > 0)
+        at += step;
+    return at;
+}
+
 struct error *params_parse(const char *what, const char *text, size_t length, struct cJSON **out) {
     const char *end = NULL;
-    *out = cJSON_ParseWithLengthOpts(text, length, &end, false);
-    size_t at = end ? (size_t)(end - text) : 0;
+    size_t at = first_not_utf8(text, length);
+    *out = at == length ? cJSON_ParseWithLengthOpts(text, length, &end, false) : NULL;
+    if (end)
+        at = (size_t)(end - text);
     while (*out && at < length && strchr(" \t\r\n", text[at]) && text[at])
         at++;
     if (*out && at == length)
@@ -148,7 +158,7 @@ static struct error *check_config(const struct param *param, cJSON *params, cJSO
         value = inner;
     }
     if (!cJSON_IsObject(value))
-        return wrong(param, "an object, or text that holds a JSON object,", value);
+        return wrong(param, "a JSON object or the text of one", value);
     return NULL;
 }
 
@@ -156,6 +166,8 @@ static struct error *check_source(const struct check *check, const struct param 
                                   const cJSON *value) {
     const struct source *source = NULL;
     struct error *error = check_text(param, value);
+    if (!error)
+        params_hide(check->call, value->valuestring);
     if (!error)
         error = generation_source_of(check->generation, value->valuestring, &source);
     if (!error)

@@ -18,6 +18,9 @@ struct check {
 struct error *params_check_one(const struct check *check, const struct param *param)
     __attribute__((warn_unused_result));
 
+/* Registers what is secret in a URL, a password or a query, with redact(). */
+void params_hide(struct call *call, const char *url);
+
 /* "text", "a number": what a value is, for messages. */
 const char *params_describe(const cJSON *value);
 

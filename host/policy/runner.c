@@ -85,20 +85,12 @@ static int enter(lua_State *lua) {
 /* The same error in one piece, without secrets; a cancelled call's is ERROR_CANCELLED, whatever the
  * rule has made of it. */
 static struct error *clean(struct error *error, const atomic_bool *cancel) {
-    if (!error)
-        return NULL;
-    bool cancelled = cancel && atomic_load(cancel);
-    char *message = error_text(error);
-    struct buffer text = {0};
-    buffer_string(&text, message);
-    redact(&text, 0);
-    struct error *cleaned =
-        error_new(cancelled ? ERROR_CANCELLED : error->kind, NULL, "%s", buffer_text(&text));
-    cleaned->status = cancelled ? 0 : error->status;
-    buffer_free(&text);
-    memory_free(message);
-    error_free(error);
-    return cleaned;
+    error = redact_error(error);
+    if (error && cancel && atomic_load(cancel)) {
+        error->kind = ERROR_CANCELLED;
+        error->status = 0;
+    }
+    return error;
 }
 
 struct error *runner_call(struct runner *runner, struct generation *generation,

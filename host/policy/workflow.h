@@ -88,6 +88,7 @@ struct workflow {
     double every;        /* seconds between runs by the timer, 0: none */
     char *every_setting; /* or the name of the setting that holds them, NULL: none */
     unsigned events;     /* of enum workflow_event */
+    char *status;        /* title under which `status` shows what it answers, NULL: none */
     char *ready;         /* name by which GET /ready asks whether it is content, NULL: none */
     struct setting *settings;
     size_t setting_count;

@@ -119,6 +119,22 @@ static void write_error_reply(struct json *json, const char *key, const char *de
     json_end_object(json);
 }
 
+static bool has_status(const struct route *route, int status) {
+    for (size_t i = 0; i < route->reply_count; i++)
+        if (route->replies[i].status == status)
+            return true;
+    return false;
+}
+
+static void write_extensions(struct json *json, const struct route *route) {
+    if (route->workflow)
+        json_key_string(json, "x-workflow", route->workflow);
+    if (route->async)
+        json_key_string(json, "x-async", route->async);
+    if (route->status)
+        json_key_string(json, "x-status", route->status);
+}
+
 static void write_operation(struct json *json, const struct route *route, bool token) {
     char method[16] = "";
     for (size_t i = 0; route->method[i] && i < sizeof method - 1; i++)
@@ -128,6 +144,7 @@ static void write_operation(struct json *json, const struct route *route, bool t
     write_operation_id(json, route);
     if (route->summary)
         json_key_string(json, "summary", route->summary);
+    write_extensions(json, route);
     write_parameters(json, route);
     write_body(json, route);
     json_key(json, "responses");
@@ -135,7 +152,7 @@ static void write_operation(struct json *json, const struct route *route, bool t
     for (size_t i = 0; i < route->reply_count; i++)
         if (is_first_of_status(route, i))
             write_reply(json, route, i);
-    if (token && !route->open)
+    if (token && !route->open && !has_status(route, 401))
         write_error_reply(json, "401", "The bearer token is missing or wrong.");
     write_error_reply(json, "default", "Any other error.");
     json_end_object(json);

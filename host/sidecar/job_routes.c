@@ -14,7 +14,7 @@ enum {
 };
 
 static bool is_state(const char *word) {
-    for (int state = 0; state <= JOB_CANCELLED; state++)
+    for (enum job_state state = JOB_QUEUED; state <= JOB_CANCELLED; state++)
         if (!strcmp(word, job_state_name(state)))
             return true;
     return false;

@@ -6,18 +6,18 @@
 
 #include <string.h>
 
-/* What a job carries: its parameters, and the rules it was asked for under. */
+/* What a job carries: its parameters with what is secret in them, and the rules it was asked for
+ * under. */
 struct payload {
     struct generation *generation;
     const struct workflow *workflow;
     char *trigger;
-    char *params;
+    struct call call;
 };
 
 static void free_payload(void *context) {
     struct payload *payload = context;
-    struct call wiped = {.params = payload->params};
-    call_free(&wiped);
+    call_free(&payload->call);
     generation_unref(payload->generation);
     memory_free(payload->trigger);
     memory_free(payload);
@@ -25,7 +25,7 @@ static void free_payload(void *context) {
 
 static struct error *run_job(struct job *job, void *worker, void *context, struct buffer *result) {
     const struct payload *payload = context;
-    return runner_workflow(worker, payload->generation, payload->workflow, payload->params,
+    return runner_workflow(worker, payload->generation, payload->workflow, payload->call.params,
                            payload->trigger, job, result);
 }
 
@@ -36,8 +36,9 @@ struct error *submit_call(struct sidecar *sidecar, const struct submission *subm
     payload->generation = generation_ref(submission->generation);
     payload->workflow = workflow;
     payload->trigger = memory_string(submission->trigger);
-    payload->params = call->params;
+    payload->call = (struct call){.params = call->params, .hidden = call->hidden};
     call->params = NULL;
+    call->hidden = (struct buffer){0};
     struct job_spec spec = {.kind = workflow->name,
                             .description = call->description,
                             .source = call->source,

@@ -16,7 +16,14 @@ static const struct route_reply workflow_replies[] = {
      "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\"},\"message\":{"
      "\"type\":\"string\"},\"job_id\":{\"type\":\"string\"}}}"},
     {400, "A parameter is missing or wrong", NULL, NULL},
+    {401, "Credentials were refused", NULL, NULL},
+    {403, "It is forbidden: by whom it was asked of, or by what the sidecar allows", NULL, NULL},
+    {404, "What is asked for does not exist", NULL, NULL},
+    {409, "Another job has what this one needs, or it was cancelled", NULL, NULL},
     {429, "Too many jobs wait already", NULL, NULL},
+    {502, "Whom it was asked of failed, or could not be reached", NULL, NULL},
+    {504, "Whom it was asked of did not answer in time", NULL, NULL},
+    {507, "There is no space for it", NULL, NULL},
 };
 
 static void add_routes(struct sidecar_table *table, const struct route *routes, size_t count,
@@ -42,6 +49,9 @@ static void add_workflow(struct sidecar_table *table, const struct workflow *wor
         .handler = workflow_call,
         .context = context,
         .summary = workflow->summary,
+        .workflow = workflow->name,
+        .async = workflow->async,
+        .status = workflow->status,
         .request_type = has_body ? "application/json" : NULL,
         .request_schema = has_body ? buffer_text(&context->schema) : NULL,
         .replies = workflow_replies,

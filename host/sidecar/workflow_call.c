@@ -50,11 +50,15 @@ static int status_of(const struct error *error) {
     return 500;
 }
 
-/* Answers with the error, and frees it. */
-static void reply_failure(struct request *request, struct error *error) {
+/* Answers with the error, and frees it. A drain cancels what runs and takes nothing more: whoever
+ * asks again is served by the next process. */
+static void reply_failure(struct request *request, const struct sidecar *sidecar,
+                          struct error *error) {
     char *text = error_text(error);
-    const char *headers = error->kind == ERROR_OVERLOAD ? "Retry-After: 10\r\n" : NULL;
-    reply_error_with(request, status_of(error), headers, "%s", text);
+    bool leaving = error->kind == ERROR_CANCELLED && server_draining(sidecar->server);
+    const char *headers = leaving || error->kind == ERROR_OVERLOAD ? "Retry-After: 10\r\n" : NULL;
+    reply_error_with(request, leaving ? 503 : status_of(error), headers, "%s%s", text,
+                     leaving ? " (the sidecar is shutting down)" : "");
     memory_free(text);
     error_free(error);
 }
@@ -81,13 +85,14 @@ static void reply_started(struct request *request, const struct workflow *workfl
 }
 
 /* Waits for the job; it goes on without the client when that has left. */
-static void reply_finished(struct request *request, struct job *job) {
+static void reply_finished(struct request *request, const struct sidecar *sidecar,
+                           struct job *job) {
     while (!job_wait(job, clock_ms() + WAIT_MS))
         if (request_gone(request))
             break;
     struct error *error = job_error(job);
     if (error) {
-        reply_failure(request, error);
+        reply_failure(request, sidecar, error);
     } else if (!job_is_finished(job_state(job))) {
         reply_error(request, 503, "the client has left; job %s goes on", job_id(job));
     } else {
@@ -103,13 +108,13 @@ static void submit(struct request *request, const struct workflow_route *route, 
     struct job *job = NULL;
     struct error *error = submit_call(route->sidecar, &submission, call, &job);
     if (error) {
-        reply_failure(request, error);
+        reply_failure(request, route->sidecar, error);
         return;
     }
     if (call->async)
         reply_started(request, route->workflow, call, job);
     else
-        reply_finished(request, job);
+        reply_finished(request, route->sidecar, job);
     job_unref(job);
 }
 
@@ -183,7 +188,7 @@ void workflow_call(struct request *request, void *context) {
     free_values(&values);
     buffer_free(&body);
     if (error)
-        reply_failure(request, error);
+        reply_failure(request, route->sidecar, error);
     else
         submit(request, route, &call);
     call_free(&call);

@@ -5,11 +5,14 @@
  * systems only pretend to have; and the file's content, rewritten every 3 s by a thread of the
  * owner: host, pid, start time of the process, boot id, a random token and a counter.
  *
- * A lock is taken over at once when its owner is of this boot and pid namespace and its process is
- * gone, and otherwise when the content has not changed for 12 s by the waiter's own clock (clocks
- * of two hosts are never compared). After a take-over the content is read back, after a pause of
- * more than one write on a shared volume, to see who has won. An owner that finds another's token
- * in the file has lost it and says so through lock_lost.
+ * On a file system of this kernel alone (ext4, xfs, overlay, tmpfs...) its lock tells the truth and
+ * decides: free, the owner is dead and the waiter takes over; held, the owner lives, be it silent
+ * or stopped. Elsewhere a lock is taken over at once when its owner is of this boot and pid
+ * namespace and its process is gone, and otherwise when the content has not changed for 12 s by the
+ * waiter's own clock (clocks of two hosts are never compared). After a take-over there the content
+ * is read back, after a pause of more than one write on a shared volume, to see who has won. An
+ * owner that finds another's token in the file, or no token or no file, has lost it and says so
+ * through lock_lost; so does one that could not write its heartbeat for 12 s.
  */
 #ifndef KTHENA_STORE_LOCK_H
 #define KTHENA_STORE_LOCK_H

@@ -1,7 +1,7 @@
 /*
  * The manifest of a finished download: .kthena/manifest, JSON, written last and atomically:
  *
- *   {"version":1,"source":"s3://b/m","revision":"","pinned":false,"completed":"2026-...Z",
+ *   {"version":1,"source":"scheme://b/m","revision":"","pinned":false,"completed":"2026-...Z",
  *    "files":[{"path":"a","size":1,"digest":"sha256:...","etag":"...","mtime_ns":"17...",
  *              "inode":"12"}]}
  *

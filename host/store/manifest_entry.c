@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,9 +65,7 @@ static char *text_of(const cJSON *object, const char *key) {
     if (cJSON_IsString(value))
         return memory_string(value->valuestring);
     char name[32];
-    size_t length = strlen(key);
-    memcpy(name, key, length);
-    memcpy(name + length, "_hex", sizeof "_hex");
+    snprintf(name, sizeof name, "%s_hex", key);
     value = cJSON_GetObjectItemCaseSensitive(object, name);
     return cJSON_IsString(value) ? manifest_from_hex(value->valuestring) : NULL;
 }

@@ -250,7 +250,8 @@ struct error *manifest_read(const struct directory *directory, struct manifest *
     char *shown = memory_format("%s/" STORE_WORK "/" MANIFEST_NAME, directory->path);
     *out = (struct manifest){0};
     struct error *error = read_manifest(directory, shown, &text);
-    struct reading reading = {text.data, text.data + text.length, .out = out};
+    const char *start = buffer_text(&text);
+    struct reading reading = {start, start + text.length, .out = out};
     if (!error && !(check_depth(&reading) && read_members(&reading) && check_order(&reading)))
         error = error_new(ERROR_INVALID, NULL, "%s is damaged: %s; downloading again repairs it",
                           shown, reading.problem);

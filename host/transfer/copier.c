@@ -33,15 +33,18 @@ static void on_advance(int64_t bytes, void *context) {
     progress_advance(progress, copy->slot, copy->done);
 }
 
+static enum error_kind kind_of(int number) {
+    if (number == ENOENT)
+        return ERROR_NOT_FOUND;
+    return number == EACCES || number == EPERM ? ERROR_DENIED : ERROR_IO;
+}
+
 static struct error *open_source(const struct plan_file *file, int *fd, struct stat *about) {
+    *about = (struct stat){0};
     /* O_NONBLOCK: a pipe has no writer to wait for. */
     *fd = open(file->local, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (*fd < 0 || fstat(*fd, about) != 0) {
-        enum error_kind kind = errno == ENOENT                     ? ERROR_NOT_FOUND
-                               : errno == EACCES || errno == EPERM ? ERROR_DENIED
-                                                                   : ERROR_IO;
-        return error_errno(kind, "could not open '%s' to copy it", file->local);
-    }
+    if (*fd < 0 || fstat(*fd, about) != 0)
+        return error_errno(kind_of(errno), "could not open '%s' to copy it", file->local);
     if (!S_ISREG(about->st_mode))
         return error_new(ERROR_INVALID, NULL, "could not copy '%s': it is not a regular file",
                          file->local);
@@ -121,9 +124,7 @@ static void *run(void *context) {
     struct download *download = context;
     size_t index;
     while (take(download, &index)) {
-        struct error *error = copy_one(download, index);
-        if (error)
-            download_fail(download, error);
+        download_fail(download, copy_one(download, index));
     }
     return NULL;
 }

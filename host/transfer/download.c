@@ -21,6 +21,8 @@ static void stop(struct download *download) {
 }
 
 void download_fail(struct download *download, struct error *error) {
+    if (!error)
+        return;
     pthread_mutex_lock(&download->mutex);
     if (!download->failure) {
         download->failure = error;
@@ -31,6 +33,12 @@ void download_fail(struct download *download, struct error *error) {
     stop(download);
     if (download->multi)
         curl_multi_wakeup(download->multi);
+}
+
+void download_set_text(char **text, const char *value) {
+    char *copy = value ? memory_string(value) : NULL;
+    memory_free(*text);
+    *text = copy;
 }
 
 static void set_up(struct download *download, const struct download_config *config) {
@@ -49,7 +57,7 @@ static void set_up(struct download *download, const struct download_config *conf
     download->fetches_end = &download->fetches;
     download->outcomes = memory_zero(download->plan->file_count + 1, sizeof *download->outcomes);
     pthread_mutex_init(&download->mutex, NULL);
-    pthread_cond_init(&download->hash_work, NULL);
+    clock_condition_init(&download->hash_work);
     pthread_cond_init(&download->part_room, NULL);
     clock_condition_init(&download->sync_work);
     atomic_store(&download->progress->bytes_total, download->plan->bytes);
@@ -115,13 +123,16 @@ static struct error *remove_journal(struct download *download) {
 
 struct error *download_run(struct plan *plan, struct directory *directory, const char *source,
                            const struct download_config *config, struct progress *progress) {
-    struct download download = {
-        .plan = plan, .directory = directory, .source = source, .progress = progress};
     struct manifest before = {0};
+    struct download download = {.plan = plan,
+                                .directory = directory,
+                                .source = source,
+                                .progress = progress,
+                                .before = &before};
     set_up(&download, config);
     error_free(manifest_read(directory, &before)); /* a damaged one is as good as none */
     struct error *error = NULL;
-    if (!prepare_from_manifest(&download, &before)) {
+    if (!prepare_from_manifest(&download)) {
         error = open_journal(&download);
         if (!error)
             error = prepare_work(&download);
@@ -129,7 +140,7 @@ struct error *download_run(struct plan *plan, struct directory *directory, const
             error = work(&download);
     }
     if (!error)
-        error = prepare_manifest(&download, &before);
+        error = prepare_manifest(&download);
     if (!error)
         error = remove_journal(&download);
     journal_close(download.journal);

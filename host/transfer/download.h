@@ -12,7 +12,7 @@
 #define KTHENA_TRANSFER_DOWNLOAD_H
 
 #include "base/buffer.h"
-#include "store/directory.h"
+#include "store/manifest.h"
 #include "transfer/network.h"
 #include "transfer/plan.h"
 #include "transfer/progress.h"
@@ -54,5 +54,10 @@ struct download_config {
 struct error *download_run(struct plan *plan, struct directory *directory, const char *source,
                            const struct download_config *config, struct progress *progress)
     __attribute__((warn_unused_result));
+
+/* Whether the plan's file is in the directory already, as the manifest of an earlier download of
+ * the source says: what download_run would leave as it is. Its content is not read. */
+bool download_is_present(const struct plan *plan, size_t index, const char *source,
+                         const struct directory *directory, const struct manifest *before);
 
 #endif

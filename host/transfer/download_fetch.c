@@ -6,47 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Ends the run when the error is none. */
-static void check(struct download *download, struct error *error) {
-    if (error)
-        download_fail(download, error);
-}
-
-static void set_text(char **text, const char *value) {
-    char *copy = value ? memory_string(value) : NULL;
-    memory_free(*text);
-    *text = copy;
-}
-
-static struct piece *add_piece(struct fetch *fetch, int64_t at, int64_t end) {
-    struct piece *piece = memory_zero(1, sizeof *piece);
-    *piece = (struct piece){.next = fetch->pieces,
-                            .at = at,
-                            .end = end,
-                            .started = at,
-                            .journaled = at,
-                            .attempt = 1,
-                            .tries = 1};
-    fetch->pieces = piece;
-    fetch->piece_count++;
-    return piece;
-}
-
-static void remove_piece(struct fetch *fetch, struct piece *piece) {
-    struct piece **link = &fetch->pieces;
-    while (*link != piece)
-        link = &(*link)->next;
-    *link = piece->next;
-    fetch->piece_count--;
-    memory_free(piece);
-}
-
-static void remove_pieces(struct fetch *fetch) {
-    while (fetch->pieces)
-        remove_piece(fetch, fetch->pieces);
-}
-
-static void set_done(struct download *download, struct fetch *fetch, int64_t done) {
+void fetch_set_done(struct download *download, struct fetch *fetch, int64_t done) {
     atomic_fetch_add(&download->progress->bytes_done, done - fetch->done);
     fetch->done = done;
 }
@@ -82,8 +42,8 @@ static int64_t miss_the_rest(struct fetch *fetch, const struct journal_file *fou
 static struct part *make_part(struct download *download, struct fetch *fetch) {
     struct part *part = part_new(download, fetch->index);
     part->fetch = fetch;
-    set_text(&part->etag, fetch->etag);
-    set_text(&part->identity, fetch->identity);
+    download_set_text(&part->etag, fetch->etag);
+    download_set_text(&part->identity, fetch->identity);
     part_expect(part, fetch->kind, fetch->hex);
     return part;
 }
@@ -101,7 +61,7 @@ static bool resume(struct download *download, struct fetch *fetch) {
         !prepare_is_same(found, fetch->size, fetch->etag, fetch->identity))
         return false;
     int64_t end = found->ranges[found->range_count - 1].end;
-    set_text(&fetch->etag, *found->etag ? found->etag : fetch->etag);
+    download_set_text(&fetch->etag, *found->etag ? found->etag : fetch->etag);
     int64_t there = miss_the_rest(fetch, found);
     fetch->part = make_part(download, fetch);
     struct error *error = part_open(fetch->part, fetch->size, true);
@@ -115,38 +75,23 @@ static bool resume(struct download *download, struct fetch *fetch) {
         fetch->part = NULL;
         return false;
     }
-    set_done(download, fetch, there);
+    fetch_set_done(download, fetch, there);
     fetch->resumed = true;
     return true;
 }
 
-/* The bytes from the start that are written. */
-static int64_t prefix_of(const struct fetch *fetch) {
-    int64_t prefix = fetch->size < 0 ? INT64_MAX : fetch->size;
-    if (fetch->gap_next < fetch->gap_count)
-        prefix = fetch->gaps[fetch->gap_next].first;
-    for (const struct piece *piece = fetch->pieces; piece; piece = piece->next)
-        if (piece->at < prefix)
-            prefix = piece->at;
-    return prefix;
-}
-
-static bool is_whole(const struct fetch *fetch) {
-    return !fetch->pieces && fetch->gap_next >= fetch->gap_count;
-}
-
 /* Knows what there is to know before the first byte: looks what is there of it. */
 static void begin_bytes(struct download *download, struct fetch *fetch) {
-    set_done(download, fetch, 0);
+    fetch_set_done(download, fetch, 0);
     if (!resume(download, fetch))
         miss_all(fetch);
     progress_leave(download->progress, fetch->slot);
     fetch->slot = progress_enter(download->progress, fetch->file->path, fetch->size);
     progress_advance(download->progress, fetch->slot, fetch->done);
     if (fetch->size == 0)
-        check(download, fetch_open_part(download, fetch));
+        download_fail(download, fetch_open_part(download, fetch));
     if (fetch->part && !download_stopped(download))
-        part_advance(fetch->part, prefix_of(fetch), is_whole(fetch));
+        part_advance(fetch->part, fetch_prefix(fetch), fetch_is_whole(fetch));
 }
 
 /* Whether to ask HEAD before anything else: for what the plan does not say, and where a part of
@@ -161,7 +106,7 @@ static bool wants_head(struct download *download, const struct fetch *fetch) {
 static void begin_content(struct download *download, struct fetch *fetch) {
     fetch->ask_head = wants_head(download, fetch);
     if (fetch->ask_head)
-        add_piece(fetch, 0, 0)->head = true;
+        fetch_add_piece(fetch, 0, 0)->head = true;
     else
         begin_bytes(download, fetch);
 }
@@ -196,142 +141,28 @@ void fetch_begin(struct download *download, size_t index) {
     download->fetches_end = &fetch->next;
     download->fetch_count++;
     if (download->outcomes[index].may_adopt)
-        check(download, adopt(download, fetch));
+        download_fail(download, adopt(download, fetch));
     else
         begin_content(download, fetch);
 }
 
-bool fetch_is_open(const struct fetch *fetch) {
-    return !is_whole(fetch);
-}
-
-/* Cuts the next piece off the gaps. */
-static struct piece *cut(struct download *download, struct fetch *fetch) {
-    struct journal_range *gap = &fetch->gaps[fetch->gap_next];
-    int64_t at = gap->first, end = gap->end;
-    bool all = fetch->single || fetch->size < 0;
-    if (!all && end - at > download->config.part_bytes)
-        end = at + download->config.part_bytes;
-    gap->first = end;
-    if (end == gap->end)
-        fetch->gap_next++;
-    struct piece *piece = add_piece(fetch, at, end);
-    if (all) { /* the next try of a stream that cannot be gone on with */
-        piece->attempt += fetch->attempts;
-        piece->tries += fetch->tries;
-    }
-    return piece;
-}
-
-struct piece *fetch_next_piece(struct download *download, struct fetch *fetch, int limit) {
-    bool alone = fetch->single || fetch->size < 0 || fetch->ask_head;
-    if (fetch->in_flight >= (alone ? 1 : limit))
-        return NULL;
-    for (struct piece *piece = fetch->pieces; piece; piece = piece->next)
-        if (!piece->in_flight && piece->not_before <= download->now_ms)
-            return piece;
-    if (fetch->ask_head || fetch->gap_next >= fetch->gap_count ||
-        fetch->not_before > download->now_ms || fetch->piece_count >= (alone ? 1 : limit))
-        return NULL;
-    return cut(download, fetch);
-}
-
-void fetch_learn_digest(struct fetch *fetch, enum digest_kind kind, const char *hex) {
-    if (*fetch->hex || fetch->part)
-        return;
-    fetch->kind = kind;
-    memcpy(fetch->hex, hex, strlen(hex) + 1);
-    memory_free(fetch->identity);
-    fetch->identity = memory_format("%s:%s", digest_name(kind), hex);
-}
-
-void fetch_learn_size(struct download *download, struct fetch *fetch, int64_t size) {
-    int64_t before = fetch->size < 0 ? 0 : fetch->size;
-    atomic_fetch_add(&download->progress->bytes_total, (size < 0 ? 0 : size) - before);
-    fetch->size = size;
-}
-
-void fetch_learn_etag(struct fetch *fetch, const char *etag) {
-    set_text(&fetch->seen, etag);
-    if (!fetch->etag && !fetch->part)
-        set_text(&fetch->etag, etag);
-}
-
-void fetch_renew(struct download *download, struct fetch *fetch, bool foreign, const char *etag,
-                 int64_t size) {
-    const struct plan_file *file = fetch->file;
-    set_text(&fetch->seen, NULL);
-    if (!foreign || !file->etag)
-        set_text(&fetch->etag, etag);
-    if (size >= 0)
-        fetch_learn_size(download, fetch, size);
-    if (file->hex)
-        return;
-    fetch->hex[0] = '\0';
-    memory_free(fetch->identity);
-    fetch->identity = prepare_identity(download, file);
-}
-
-struct error *fetch_journal(struct download *download, struct fetch *fetch, struct piece *piece) {
-    int64_t first = piece->journaled;
-    if (piece->at <= first || !fetch->part || fetch->size < 0)
-        return NULL;
-    piece->journaled = piece->at;
-    return journal_written(download->journal, fetch->file->path, first, piece->at);
-}
-
-struct error *fetch_wrote(struct download *download, struct fetch *fetch, struct piece *piece,
-                          int64_t bytes) {
-    int64_t told = piece->at / HASH_STEP;
-    piece->at += bytes;
-    set_done(download, fetch, fetch->done + bytes);
-    atomic_fetch_add(&download->progress->bytes_fetched, bytes);
-    part_wrote(fetch->part, bytes);
-    if (piece->at / HASH_STEP != told && piece->at < piece->end) {
-        int64_t prefix = prefix_of(fetch);
-        progress_advance(download->progress, fetch->slot, fetch->done);
-        if (prefix == piece->at)
-            part_advance(fetch->part, prefix, false);
-    }
-    return piece->at - piece->journaled < JOURNAL_STEP ? NULL
-                                                       : fetch_journal(download, fetch, piece);
-}
-
-void fetch_after_head(struct download *download, struct fetch *fetch, struct piece *piece) {
-    remove_piece(fetch, piece);
-    fetch->ask_head = false;
-    begin_bytes(download, fetch);
-}
-
-void fetch_piece_done(struct download *download, struct fetch *fetch, struct piece *piece) {
-    if (fetch->size < 0)
-        fetch_learn_size(download, fetch, piece->at);
-    bool small = fetch->size < JOURNAL_STEP && fetch->piece_count == 1 &&
-                 fetch->gap_next >= fetch->gap_count;
-    if (!small) /* the record that it is complete follows soon */
-        check(download, fetch_journal(download, fetch, piece));
-    remove_piece(fetch, piece);
-    progress_advance(download->progress, fetch->slot, fetch->done);
-    part_advance(fetch->part, prefix_of(fetch), is_whole(fetch));
-}
-
 void fetch_restart(struct download *download, struct fetch *fetch) {
-    remove_pieces(fetch);
+    fetch_remove_pieces(fetch);
     part_abandon(fetch->part);
     fetch->part = NULL;
     fetch->resumed = false;
-    set_done(download, fetch, 0);
+    fetch_set_done(download, fetch, 0);
     progress_advance(download->progress, fetch->slot, 0);
     fetch->ask_head = false;
     miss_all(fetch);
     if (fetch->size == 0)
-        check(download, fetch_open_part(download, fetch));
+        download_fail(download, fetch_open_part(download, fetch));
     if (fetch->part && !download_stopped(download))
         part_advance(fetch->part, 0, true);
 }
 
 static void fetch_free(struct download *download, struct fetch *fetch) {
-    remove_pieces(fetch);
+    fetch_remove_pieces(fetch);
     part_abandon(fetch->part);
     progress_leave(download->progress, fetch->slot);
     memory_free(fetch->etag);
@@ -353,6 +184,21 @@ static void remove_fetch(struct download *download, struct fetch *fetch) {
     fetch_free(download, fetch);
 }
 
+static void remove_done(struct download *download, struct fetch *fetch) {
+    download->left--;
+    remove_fetch(download, fetch);
+}
+
+void fetch_after_head(struct download *download, struct fetch *fetch, struct piece *piece) {
+    fetch_remove_piece(fetch, piece);
+    fetch->ask_head = false;
+    fetch_set_done(download, fetch, 0);
+    if (prepare_learned(download, fetch))
+        remove_done(download, fetch);
+    else
+        begin_bytes(download, fetch);
+}
+
 static void mismatch(struct download *download, struct fetch *fetch, const struct part *part) {
     struct progress *progress = download->progress;
     atomic_fetch_add(&progress->mismatches, 1);
@@ -363,7 +209,7 @@ static void mismatch(struct download *download, struct fetch *fetch, const struc
         fetch_restart(download, fetch);
         return;
     }
-    check(download, journal_restart(download->journal, fetch->file->path));
+    download_fail(download, journal_restart(download->journal, fetch->file->path));
     directory_remove_part(download->directory, part->number);
     char *shown = url_for_people(fetch->file->url);
     download_fail(download,
@@ -378,9 +224,10 @@ static void mismatch(struct download *download, struct fetch *fetch, const struc
 void fetch_finished(struct download *download, struct part *part) {
     struct fetch *fetch = part->fetch;
     if (part->result == PART_PUBLISHED) {
-        download->left--;
         if (fetch)
-            remove_fetch(download, fetch);
+            remove_done(download, fetch);
+        else
+            download->left--;
     } else if (!fetch) {
         const struct plan_file *file = &download->plan->files[part->index];
         directory_remove_part(download->directory, part->number);
@@ -393,7 +240,7 @@ void fetch_finished(struct download *download, struct part *part) {
     } else if (part->adopting) { /* another file, which the right one will replace */
         part_abandon(fetch->part);
         fetch->part = NULL;
-        check(download, directory_require_space(download->directory, fetch->size));
+        download_fail(download, directory_require_space(download->directory, fetch->size));
         begin_content(download, fetch);
     } else {
         mismatch(download, fetch, part);

@@ -4,7 +4,9 @@
  *   download.c          download_run: starts and ends everything
  *   download_prepare.c  what is there already, space, order; the manifest at the end
  *   download_part.c     struct part: a file being written, shared by the threads
- *   download_fetch.c    struct fetch: one remote file: its missing ranges, cut into pieces
+ *   download_fetch.c    struct fetch: one remote file, from its first request to its name
+ *   download_piece.c    its missing ranges, cut into pieces of one request each
+ *   download_learn.c    what replies tell of it
  *   download_loop.c     the curl multi loop: which worker fetches which piece; stalls, rate
  *   download_request.c  a worker's request, and where a redirect leads
  *   download_reply.c    libcurl's callbacks: judges a reply's headers, writes its body
@@ -36,11 +38,13 @@ enum {
     HEADERS_MAX = 64 * 1024, /* bytes of a reply's headers that are kept */
     HASHERS_MAX = 4,
     COPIERS_MAX = 16,
-    PARTS_SPARE = 4,                /* files that may be open beyond max_workers */
-    TRIES_FACTOR = 20,              /* max_attempts times this bounds a piece that makes progress */
-    JOURNAL_STEP = 4 * 1024 * 1024, /* written bytes that are told to the journal at once, */
-    HASH_STEP = 2 * 1024 * 1024,    /* and to the hashers */
-    LOOP_MS = 250, /* the longest the loop sleeps: cancel and stalls are seen then */
+    PARTS_SPARE = 16,            /* files that may be open beyond max_workers */
+    TRIES_FACTOR = 20,           /* max_attempts times this bounds a piece that makes progress */
+    JOURNAL_STEP = 1024 * 1024,  /* written bytes that are told to the journal at once, */
+    JOURNAL_STEP_SLOW = 65536,   /* or fewer, when */
+    JOURNAL_MS = 1000,           /* the last record is so old: what a kill -9 costs */
+    HASH_STEP = 2 * 1024 * 1024, /* written bytes that are told to the hashers at once */
+    LOOP_MS = 250,               /* the longest the loop sleeps: cancel and stalls are seen then */
 };
 
 /* What the manifest will say of a file; digest is NULL until it is complete. */
@@ -91,7 +95,8 @@ struct piece {
     bool head;          /* a HEAD request: no bytes */
     int64_t at, end;    /* end INT64_MAX: until the reply ends */
     int64_t started;    /* at, when this attempt began */
-    int64_t journaled;  /* up to here the journal knows */
+    int64_t journaled;  /* up to here the journal knows, */
+    int64_t journal_ms; /* of the last record, or of its beginning */
     int attempt, tries; /* the present attempt, from 1; tries do not restart with progress */
     int64_t not_before; /* clock_ms */
     bool in_flight;
@@ -176,6 +181,7 @@ struct download {
     const char *source;
     struct download_config config; /* with the defaults filled in */
     struct progress *progress;
+    const struct manifest *before; /* of an earlier run */
     struct journal *journal;
     struct outcome *outcomes;                  /* by index of the plan's file */
     size_t *remote, remote_count, remote_next; /* files to fetch, largest first */
@@ -200,6 +206,7 @@ struct download {
     struct part *parts; /* all that are open, for the syncer */
     int part_count;
     struct part *hashing, *hashing_end;
+    int sleeping_hashers; /* that have to be woken */
     struct part *finished;
     struct error *failure; /* the first; then everything stops */
     atomic_bool stop;
@@ -211,18 +218,21 @@ struct download {
     bool syncing;
 };
 
-/* download.c: notes the first fatal error, which it takes, and stops everything. */
+/* download.c: notes the first fatal error, which it takes, and stops everything; NULL: nothing. */
 void download_fail(struct download *download, struct error *error);
 bool download_stopped(const struct download *download);
+/* Replaces a text by a copy of value, or NULL. */
+void download_set_text(char **text, const char *value);
 
 /* download_prepare.c. Fills in the outcomes of files that are there as the manifest says and the
  * plan wants them; true if those are all. */
-bool prepare_from_manifest(struct download *download, const struct manifest *before);
+bool prepare_from_manifest(struct download *download);
+/* The same for one file, with what a HEAD has told of it. */
+bool prepare_learned(struct download *download, const struct fetch *fetch);
 /* What is left to do, largest first, and whether there is room for it. */
 struct error *prepare_work(struct download *download) __attribute__((warn_unused_result));
 /* Makes everything durable and writes the manifest, unless it is the one that is there. */
-struct error *prepare_manifest(struct download *download, const struct manifest *before)
-    __attribute__((warn_unused_result));
+struct error *prepare_manifest(struct download *download) __attribute__((warn_unused_result));
 /* What the digest or the revision says the file is, for the journal. The caller frees it. */
 char *prepare_identity(const struct download *download, const struct plan_file *file);
 /* Whether an entry of the journal is of this content, as far as one can tell before asking. */
@@ -262,35 +272,44 @@ void copiers_join(struct download *download);
 
 /* download_fetch.c */
 void fetch_begin(struct download *download, size_t index);
-/* A piece to ask for now, if at most `limit` of the file's may be in flight or waiting; NULL. */
-struct piece *fetch_next_piece(struct download *download, struct fetch *fetch, int limit);
-/* Whether it has anything to ask for, now or later. */
-bool fetch_is_open(const struct fetch *fetch);
-/* The digest a reply told, unless one is known. */
-void fetch_learn_digest(struct fetch *fetch, enum digest_kind kind, const char *hex);
-/* The ETag of an accepted reply. */
-void fetch_learn_etag(struct fetch *fetch, const char *etag);
-void fetch_learn_size(struct download *download, struct fetch *fetch, int64_t size);
-/* The source is another than before: what was learned of it is forgotten. */
-void fetch_renew(struct download *download, struct fetch *fetch, bool foreign, const char *etag,
-                 int64_t size);
 /* Before the first byte is written. */
 struct error *fetch_open_part(struct download *download, struct fetch *fetch)
     __attribute__((warn_unused_result));
+void fetch_set_done(struct download *download, struct fetch *fetch, int64_t done);
+/* The HEAD is answered, or cannot be: on to the bytes. The fetch may be gone afterwards. */
+void fetch_after_head(struct download *download, struct fetch *fetch, struct piece *piece);
+/* Everything from the start; nothing may be in flight. */
+void fetch_restart(struct download *download, struct fetch *fetch);
+/* What hashers made of a part. Takes the part's reference. */
+void fetch_finished(struct download *download, struct part *part);
+void fetch_free_all(struct download *download);
+
+/* download_piece.c. A piece to ask for now, if at most `limit` of the file's may be in flight or
+ * waiting; or NULL. */
+struct piece *fetch_next_piece(struct download *download, struct fetch *fetch, int limit);
+struct piece *fetch_add_piece(struct fetch *fetch, int64_t at, int64_t end);
+void fetch_remove_piece(struct fetch *fetch, struct piece *piece);
+void fetch_remove_pieces(struct fetch *fetch);
+/* How many bytes from the start are written. */
+int64_t fetch_prefix(const struct fetch *fetch);
+/* Whether nothing is left to ask for, now or later. */
+bool fetch_is_whole(const struct fetch *fetch);
 /* Bytes of the piece were written; tells journal and hashers from time to time. */
 struct error *fetch_wrote(struct download *download, struct fetch *fetch, struct piece *piece,
                           int64_t bytes) __attribute__((warn_unused_result));
-/* The piece's request has ended: what it wrote goes into the journal. */
+/* Tells the journal what the piece has written that it does not know yet. */
 struct error *fetch_journal(struct download *download, struct fetch *fetch, struct piece *piece)
     __attribute__((warn_unused_result));
-/* The HEAD is answered, or cannot be: on to the bytes. */
-void fetch_after_head(struct download *download, struct fetch *fetch, struct piece *piece);
 void fetch_piece_done(struct download *download, struct fetch *fetch, struct piece *piece);
-/* Everything from the start; nothing may be in flight. */
-void fetch_restart(struct download *download, struct fetch *fetch);
-/* What hashers made of a part of a fetch. */
-void fetch_finished(struct download *download, struct part *part);
-void fetch_free_all(struct download *download);
+
+/* download_learn.c: what replies tell of a file: its digest, unless one is known; its size; the
+ * ETag of an accepted reply. */
+void fetch_learn_digest(struct fetch *fetch, enum digest_kind kind, const char *hex);
+void fetch_learn_size(struct download *download, struct fetch *fetch, int64_t size);
+void fetch_learn_etag(struct fetch *fetch, const char *etag);
+/* The source is another than before: what was learned of it is forgotten, but for this. */
+void fetch_renew(struct download *download, struct fetch *fetch, bool foreign, const char *etag,
+                 int64_t size);
 
 /* download_loop.c */
 void loop_start(struct download *download);

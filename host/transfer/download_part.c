@@ -112,8 +112,8 @@ void part_advance(struct part *part, int64_t prefix, bool whole) {
     part->whole = whole;
     if (whole)
         part->size = prefix;
-    bool wake = !part->queued;
-    if (wake) {
+    bool wake = !part->queued && download->sleeping_hashers > 0;
+    if (!part->queued) {
         part->queued = true;
         part->references++;
         part_queue(part);

@@ -65,14 +65,38 @@ static void note(struct download *download, size_t index, int64_t size, const ch
     atomic_fetch_add(&download->progress->bytes_done, size);
     atomic_fetch_add(&download->progress->files_done, 1);
     atomic_fetch_add(&download->progress->files_present, 1);
-    if (download->plan->files[index].size < 0)
+}
+
+/* The plan did not know the size. */
+static void note_size(struct download *download, const struct plan_file *file, int64_t size) {
+    if (file->size < 0)
         atomic_fetch_add(&download->progress->bytes_total, size);
 }
 
-bool prepare_from_manifest(struct download *download, const struct manifest *before) {
+/* Whether what is there is of the very revision that is wanted, which cannot have changed. */
+static bool is_same_revision(const struct plan *plan, const char *source,
+                             const struct manifest *before) {
+    return plan->pinned && before->pinned && strcmp(plan->revision, before->revision) == 0 &&
+           strcmp(source, before->source) == 0;
+}
+
+bool download_is_present(const struct plan *plan, size_t index, const char *source,
+                         const struct directory *directory, const struct manifest *before) {
+    const struct plan_file *file = &plan->files[index];
+    const struct manifest_file *found = manifest_find(before, file->path);
+    if (!found || !manifest_file_is_present(directory, found))
+        return false;
+    char *etag = prepare_etag(file);
+    bool wanted = is_wanted(file, etag, found->size, found->digest, found->etag,
+                            is_same_revision(plan, source, before));
+    memory_free(etag);
+    return wanted;
+}
+
+bool prepare_from_manifest(struct download *download) {
     const struct plan *plan = download->plan;
-    bool same = plan->pinned && before->pinned && strcmp(plan->revision, before->revision) == 0 &&
-                strcmp(download->source, before->source) == 0;
+    const struct manifest *before = download->before;
+    bool same = is_same_revision(plan, download->source, before);
     size_t count = 0;
     for (size_t i = 0; i < plan->file_count; i++) {
         const struct plan_file *file = &plan->files[i];
@@ -83,6 +107,7 @@ bool prepare_from_manifest(struct download *download, const struct manifest *bef
         if (is_wanted(file, etag, found->size, found->digest, found->etag, same)) {
             note(download, i, found->size, found->digest, etag ? etag : found->etag,
                  found->mtime_ns, found->inode);
+            note_size(download, file, found->size);
             count++;
         } else {
             download->outcomes[i].is_other = file->hex && has_kind(found->digest, file->digest);
@@ -90,6 +115,21 @@ bool prepare_from_manifest(struct download *download, const struct manifest *bef
         memory_free(etag);
     }
     return count == plan->file_count;
+}
+
+bool prepare_learned(struct download *download, const struct fetch *fetch) {
+    const struct manifest_file *found = manifest_find(download->before, fetch->file->path);
+    struct plan_file learned = *fetch->file;
+    learned.size = fetch->size;
+    learned.digest = fetch->kind;
+    learned.hex = *fetch->hex ? fetch->hex : NULL;
+    if (!found ||
+        !is_wanted(&learned, fetch->etag, found->size, found->digest, found->etag, false) ||
+        !manifest_file_is_present(download->directory, found))
+        return false;
+    note(download, fetch->index, found->size, found->digest,
+         fetch->etag ? fetch->etag : found->etag, found->mtime_ns, found->inode);
+    return true;
 }
 
 /* Whether the file that the journal calls complete is there as it was left. */
@@ -115,6 +155,7 @@ static bool note_from_journal(struct download *download, size_t index, const cha
     if (!is_untouched(download, file->path, found))
         return false;
     note(download, index, found->size, found->digest, found->etag, found->mtime_ns, found->inode);
+    note_size(download, file, found->size);
     return true;
 }
 
@@ -220,9 +261,9 @@ static bool is_manifest(const struct download *download, const struct manifest *
     return true;
 }
 
-struct error *prepare_manifest(struct download *download, const struct manifest *before) {
+struct error *prepare_manifest(struct download *download) {
     struct plan *plan = download->plan;
-    if (is_manifest(download, before))
+    if (is_manifest(download, download->before))
         return NULL;
     if (syncfs(download->directory->fd) != 0)
         return directory_error(download->directory, "sync", "");

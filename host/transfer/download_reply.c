@@ -180,8 +180,10 @@ static void keep_line(struct buffer *headers, const char *line, size_t length) {
     const char *colon = memchr(line, ':', length);
     if (!colon || headers->length + length > HEADERS_MAX)
         return;
-    for (const char *c = line; c < colon; c++)
-        buffer_byte(headers, *c >= 'A' && *c <= 'Z' ? (char)(*c | 0x20) : *c);
+    size_t name = headers->length;
+    buffer_append(headers, line, (size_t)(colon - line));
+    for (char *c = headers->data + name; c < headers->data + headers->length; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c | 0x20) : *c;
     const char *value = colon + 1, *end = line + length;
     while (value < end && (*value == ' ' || *value == '\t'))
         value++;

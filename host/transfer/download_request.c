@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { CONNECT_MS_MAX = 30000 };
+enum { CONNECT_MS_MAX = 30000, HEAD_BYTES = 4096 };
 
 void request_setup(struct worker *worker) {
     const struct download *download = worker->download;
@@ -23,7 +23,6 @@ void request_setup(struct worker *worker) {
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, reply_on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, worker);
     curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, download->buffer_bytes);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 }
 
@@ -107,6 +106,13 @@ static void set_method(struct worker *worker) {
     curl_easy_setopt(worker->handle, CURLOPT_RANGE, worker->ranged ? range : NULL);
 }
 
+/* Large enough to take a small reply at once, and no larger: libcurl makes one for each. */
+static long buffer_size(const struct worker *worker) {
+    int64_t expected = worker->piece->end - worker->piece->at;
+    return expected < worker->download->buffer_bytes - HEAD_BYTES ? (long)expected + HEAD_BYTES
+                                                                  : worker->download->buffer_bytes;
+}
+
 /* Forgets the reply before; the memory stays. */
 static void clear_reply(struct worker *worker) {
     worker->reply.status = 0;
@@ -142,6 +148,7 @@ struct error *request_send(struct worker *worker) {
     set_method(worker);
     network_url(&worker->notes, worker->url);
     curl_easy_setopt(worker->handle, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(worker->handle, CURLOPT_BUFFERSIZE, buffer_size(worker));
     worker->last_ms = download->now_ms;
     if (curl_multi_add_handle(download->multi, worker->handle) != CURLM_OK)
         return error_new(ERROR_IO, NULL, "could not start the request of '%s'", fetch->file->path);

@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-/* Keeps what may stand in a message: printable UTF-8; other bytes become spaces. */
+/* Keeps what may stand in a message, printable UTF-8; the rest becomes spaces, one in a row. */
 static void clean(struct buffer *text, const char *bytes, size_t length) {
     for (size_t i = 0, size; i < length; i += size) {
         size = text_utf8(bytes + i, length - i);
         unsigned char byte = (unsigned char)bytes[i];
-        bool control = byte < 0x20 || byte == 0x7f ||
+        bool control = byte <= 0x20 || byte == 0x7f ||
                        (size == 2 && byte == 0xc2 && (unsigned char)bytes[i + 1] < 0xa0);
         if (size && !control)
             buffer_append(text, bytes + i, size);

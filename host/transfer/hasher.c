@@ -5,6 +5,7 @@
  */
 #include "transfer/download_internal.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
 
@@ -14,16 +15,33 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_BYTES = 256 * 1024,      /* read at once: small enough to stay in a core's cache */
+    NAP_MS = 1,
+    LINGER_MS = 20,
+    BLOCK_BYTES = 128 * 1024,      /* read at once: small enough to stay in a core's cache */
     TURN_BYTES = 64 * 1024 * 1024, /* of one part before the next one's turn */
 };
+
+/* Waits for work, with the mutex held. A hasher that has just had some looks again by itself for a
+ * while: to be woken for each small file would cost the loop more than the file. */
+static void wait_for_work(struct download *download) {
+    int64_t until = clock_ms() + LINGER_MS;
+    while (!download->hashing && !download_stopped(download)) {
+        int64_t now = clock_ms();
+        if (now < until) {
+            clock_wait(&download->hash_work, &download->mutex, now + NAP_MS);
+            continue;
+        }
+        download->sleeping_hashers++;
+        pthread_cond_wait(&download->hash_work, &download->mutex);
+        download->sleeping_hashers--;
+    }
+}
 
 static struct part *take(struct download *download) {
     struct part *part = NULL;
     pthread_mutex_lock(&download->mutex);
-    while (!download->hashing && !download_stopped(download))
-        pthread_cond_wait(&download->hash_work, &download->mutex);
-    if (!download_stopped(download)) {
+    wait_for_work(download);
+    if (download->hashing && !download_stopped(download)) {
         part = download->hashing;
         download->hashing = part->next;
     }
@@ -128,11 +146,10 @@ static struct error *finish(struct part *part) {
 static struct error *work_on(struct part *part, void *block) {
     struct download *download = part->download;
     pthread_mutex_lock(&download->mutex);
-    int64_t end = part->prefix;
-    bool size_known = part->size >= 0;
+    int64_t end = part->prefix, size = part->size;
     pthread_mutex_unlock(&download->mutex);
-    if (!part->digest && (size_known || part->kind != DIGEST_GIT_SHA1))
-        part->digest = digest_new(part->kind, part->size);
+    if (!part->digest && (size >= 0 || part->kind != DIGEST_GIT_SHA1))
+        part->digest = digest_new(part->kind, size);
     if (end > part->hashed + TURN_BYTES)
         end = part->hashed + TURN_BYTES;
     struct error *error = part->digest ? hash_to(part, end, block) : NULL;
@@ -157,9 +174,7 @@ static void *run(void *context) {
     void *block = memory_alloc(BLOCK_BYTES);
     struct part *part;
     while ((part = take(download))) {
-        struct error *error = work_on(part, block);
-        if (error)
-            download_fail(download, error);
+        download_fail(download, work_on(part, block));
     }
     memory_free(block);
     return NULL;

@@ -103,10 +103,6 @@ void plan_add_access(struct plan *plan, const struct plan_access *access, size_t
     }
 }
 
-static bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* What is wrong with one part of a path; NULL if nothing is. */
 static const char *part_problem(const char *part, size_t length) {
     if (length == 0)
@@ -125,11 +121,6 @@ static const char *path_problem(const char *path) {
         return "is longer than 1024 bytes";
     if (*path == '/')
         return "is absolute";
-    if (is_letter(path[0]) && path[1] == ':')
-        return "begins with a drive letter";
-    for (const char *c = path; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f || *c == '\\')
-            return "has a control character or a backslash";
     for (const char *part = path;; part++) {
         size_t length = strcspn(part, "/");
         const char *problem = part_problem(part, length);
@@ -264,9 +255,9 @@ static bool are_siblings(const char *left, const char *right) {
 }
 
 struct error *plan_seal(struct plan *plan) {
+    int64_t bytes = 0;
     if (plan->file_count > 1)
         qsort(plan->files, plan->file_count, sizeof *plan->files, by_path);
-    plan->bytes = 0;
     for (size_t i = 0; i < plan->file_count; i++) {
         const struct plan_file *file = &plan->files[i];
         const struct plan_file *before = i > 0 ? file - 1 : NULL;
@@ -279,9 +270,10 @@ struct error *plan_seal(struct plan *plan) {
             return error_new(ERROR_INVALID, NULL,
                              "the source lists '%s' both as a file and as the directory of '%s'",
                              above->path, file->path);
-        if (file->size > 0 && __builtin_add_overflow(plan->bytes, file->size, &plan->bytes))
+        if (file->size > 0 && __builtin_add_overflow(bytes, file->size, &bytes))
             return error_new(ERROR_INVALID, NULL,
                              "the sizes the source lists add up to more than 2^63 bytes");
     }
+    plan->bytes = bytes;
     return NULL;
 }

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A response header that tells a file's digest, such as x-amz-checksum-sha256 or, for S3, ETag. */
+/* A response header that tells a file's digest: x-amz-checksum-sha256, or an ETag that is one. */
 struct plan_digest_header {
     const char *name; /* lower case */
     enum digest_kind kind;
@@ -80,9 +80,9 @@ void plan_set_revision(struct plan *plan, const char *revision, bool pinned);
 void plan_add_access(struct plan *plan, const struct plan_access *access, size_t *index);
 
 /* Copies the file. ERROR_INVALID for a path that is empty, absolute, longer than PLAN_PATH_MAX, has
- * an empty, "." or ".." part, a NUL, backslash, control character or drive letter, a part of more
- * than 255 bytes, or whose first part is ".kthena"; for neither or both of url and local; for a
- * digest that is not of its kind. ERROR_LIMIT for one file too many. */
+ * an empty, "." or ".." part or one of more than 255 bytes, or whose first part is ".kthena" (all
+ * other bytes are file names here, control characters and backslashes too); for neither or both of
+ * url and local; for a digest that is not of its kind. ERROR_LIMIT for one file too many. */
 struct error *plan_add_file(struct plan *plan, const struct plan_file *file)
     __attribute__((warn_unused_result));
 

@@ -68,9 +68,7 @@ static void *run(void *context) {
                atomic_load(&download->unsynced) < SYNC_BYTES)
             clock_wait(&download->sync_work, &download->mutex, deadline);
         pthread_mutex_unlock(&download->mutex);
-        struct error *error = download_stopped(download) ? NULL : sync_once(download);
-        if (error)
-            download_fail(download, error);
+        download_fail(download, download_stopped(download) ? NULL : sync_once(download));
     }
     return NULL;
 }

@@ -127,7 +127,7 @@ local function ask(self, query)
   end
   local sentence, why = bucket.explain(reply, ctx)
   sentence = sentence or "the server refuses: " .. aws.problem(ctx, reply).text
-  if not self.signer and (why == "denied" or why == "unauthorized") then
+  if not self.signer and reply.status >= 400 and reply.status < 500 and why ~= "not_found" then
     sentence = sentence .. "; there are no credentials, so nothing was signed"
   end
   return nil, sentence, why or "protocol"

@@ -69,14 +69,12 @@ function openai.text(reply)
   return text ~= "" and text or "no message"
 end
 
---- Whether a reply says that the path does not exist there, rather than that what was asked for does not: the web
--- frameworks' own 404.
+-- What the web frameworks' own 404 says.
+local MISSING = { ["Not Found"] = true, ["File Not Found"] = true, ["no message"] = true }
+
+--- Whether a reply says that the path does not exist there, rather than that what was asked for does not.
 function openai.is_missing_path(reply)
-  if reply.status == 405 or reply.status == 501 then
-    return true
-  end
-  local text = openai.text(reply)
-  return reply.status == 404 and (text == "Not Found" or text == "no message")
+  return reply.status == 405 or reply.status == 501 or (reply.status == 404 and MISSING[openai.text(reply)] == true)
 end
 
 -- The cards of GET /v1/models, a list; or nil, a message, a kind and a status.

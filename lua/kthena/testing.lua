@@ -140,7 +140,7 @@ end
 -- nil, a message and a kind. `options` are those of testing.context, and include, exclude and directory.
 -- @usage local plan = testing.plan(testing.source("sources/acme.lua"), "acme://x")
 function testing.plan(rules_of, text, options)
-  options = setmetatable({ directory = "/nonexistent" }, { __index = options })
+  options = setmetatable({ directory = options and options.directory or "/nonexistent" }, { __index = options })
   bind(options)
   local source = { rules = rules_of, path = rules_of.source .. ".lua" }
   local plan, message, kind = download.plan(source, uri.parse(text), options)

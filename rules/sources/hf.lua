@@ -65,6 +65,13 @@ local function next_page(reply, endpoint)
   end
 end
 
+local function is_entry(entry)
+  local lfs = type(entry) == "table" and type(entry.lfs) == "table" and entry.lfs or { oid = "", size = 0 }
+  return type(entry) == "table" and type(entry.path) == "string"
+    and type(entry.oid) == "string" and type(entry.size) == "number"
+    and type(lfs.oid) == "string" and type(lfs.size) == "number"
+end
+
 -- The entries of all files at a commit, over all pages.
 local function list(ctx, endpoint, api, commit)
   local files, seen = {}, {}
@@ -79,9 +86,10 @@ local function list(ctx, endpoint, api, commit)
       return nil, reply, kind
     end
     for _, entry in ipairs(entries) do
-      local is_table = type(entry) == "table"
-      if not is_table or type(entry.path) ~= "string" or type(entry.oid) ~= "string" then
-        return nil, "the hub's listing has an entry without path or oid", "protocol"
+      if not is_entry(entry) then
+        return nil, "the hub's listing has an entry without path, size or oid", "protocol"
+      elseif entry.path:find("\\", 1, true) or entry.path:find("^%a:") then
+        return nil, ("the hub lists '%s', which huggingface_hub takes for no path"):format(entry.path), "protocol"
       elseif entry.type == "file" then
         files[#files + 1] = entry
       end

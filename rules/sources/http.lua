@@ -1,4 +1,16 @@
--- One file of any web server: https://host/path/name. It lands under the last part of the path.
+-- One file of any web server: https://host/path/name. It lands under the last part of the path. What HEAD tells of it,
+-- size and ETag, is what space is checked by, and how an unchanged file is known again.
+local function ask(url, ctx)
+  local reply, message, kind = ctx.http({ method = "HEAD", url = url, follow = "any" })
+  if not reply then
+    return nil, message, kind
+  elseif reply.status ~= 200 or reply.headers["content-encoding"] then
+    return {} -- not all servers take HEAD, and signed URLs are for GET alone: that tells what is wrong, if anything is
+  end
+  local size = reply.headers["content-length"] or ""
+  return { size = size:find("^%d+$") and tonumber(size) or nil, etag = reply.headers.etag }
+end
+
 return {
   api = 1,
   source = "http",
@@ -12,11 +24,16 @@ return {
     elseif uri.authority == "" or name == "" or name == "." or name == ".." or name:find("[/\\%c]") then
       return nil, ("'%s' does not end in the name of a file"):format(uri.text:match("^[^?#]*")), "invalid"
     end
+    local url = uri.text:match("^[^#]*")
+    local known, message, kind = ask(url, ctx)
+    if not known then
+      return nil, message, kind
+    end
     return {
       revision = "",
       pinned = false,
       access = {},
-      files = { { path = name, url = uri.text:match("^[^#]*"), head = true } },
+      files = { { path = name, url = url, size = known.size, etag = known.etag } },
     }
   end,
 }

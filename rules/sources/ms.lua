@@ -59,8 +59,8 @@ local function resolve(uri, ctx)
   end
   local files = {}
   for _, entry in ipairs(entries) do
-    if type(entry) ~= "table" or type(entry.Path) ~= "string" then
-      return nil, ("could not list %s: an entry has no path"):format(uri.text), "protocol"
+    if type(entry) ~= "table" or type(entry.Path) ~= "string" or type(entry.Size) ~= "number" then
+      return nil, ("could not list %s: an entry has no path or size"):format(uri.text), "protocol"
     elseif entry.Type ~= "tree" and entry.Name ~= ".gitignore" and entry.Name ~= ".gitattributes" then
       files[#files + 1] = {
         path = entry.Path,

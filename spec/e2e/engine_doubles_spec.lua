@@ -207,6 +207,7 @@ describe("the engine doubles", function()
     assert.is_true(hooks.reset(engine))
     assert.equal(1, double:stats().resets)
     assert.equal("loaded", (hooks.load(engine, adapter("a"))))
+    assert.equal("loaded", (hooks.load(engine, fake_engine.adapter({ name = "hub", path = "ns/name" }))))
     double = setting("vllm-rust", { allowed_prefixes = { "/nowhere" } })
     for _, body in ipairs({
       { lora_name = "base", lora_path = "/nowhere/a" }, { lora_name = "a", lora_path = directory },
@@ -272,8 +273,13 @@ describe("the engine doubles", function()
   end)
 
   it("have nothing for engines without adapters", function()
-    local double = setting("tgi")
-    assert.equal(404, http.request(double.url, "POST", "/v1/load_lora_adapter", { JSON }, "{}").status)
-    assert.equal(200, http.get(double.url, "/health").status)
+    for _, kind in ipairs({ "tgi", "trtllm", "lmdeploy", "triton", "nim" }) do
+      local double = adapters.start(kind)
+      assert.equal(404, http.request(double.url, "POST", "/v1/load_lora_adapter", { JSON }, "{}").status)
+      assert.equal(200, http.get(double.url, "/health").status)
+      local page = http.get(double.url, kind == "trtllm" and "/prometheus/metrics" or "/metrics").body
+      local _, waiting = next(rules.samples(rules.engine(kind):families(page), "kthena:num_requests_waiting"))
+      assert.equal("0", waiting, kind)
+    end
   end)
 end)

@@ -29,7 +29,7 @@ local function run(self)
 end
 
 --- Starts an engine. `url` and, for MindIE, `management_url` say where it is.
--- @param kind vllm, vllm-old, vllm-rust, sglang, mindie, llamacpp or tgi
+-- @param kind vllm, vllm-old, vllm-rust, sglang, mindie, llamacpp; tgi, trtllm, lmdeploy, triton or nim
 -- @param switches as tests/servers/adapters/state.lua has them, and model ("base")
 -- @usage local engine = adapters.start("vllm", { max_rank = 16 })
 function adapters.start(kind, switches)

@@ -58,19 +58,25 @@ function Connection:ask(method, target, headers, body)
   return self:send(table.concat(lines, "\r\n") .. "\r\n\r\n" .. (body or ""))
 end
 
+-- One chunk of a body; nil at its end.
+local function read_chunk(sock)
+  local size = tonumber((assert(sock:receive("*l")):match("^%x+")), 16)
+  if size > 0 then
+    local chunk = assert(sock:receive(size))
+    assert(sock:receive(2))
+    return chunk
+  end
+  repeat
+    local trailer = assert(sock:receive("*l"))
+  until trailer == ""
+end
+
 local function read_chunks(sock)
   local parts = {}
-  while true do
-    local size = tonumber((assert(sock:receive("*l")):match("^%x+")), 16)
-    if size == 0 then
-      repeat
-        local trailer = assert(sock:receive("*l"))
-      until trailer == ""
-      return table.concat(parts)
-    end
-    parts[#parts + 1] = assert(sock:receive(size))
-    assert(sock:receive(2))
+  for chunk in read_chunk, sock do
+    parts[#parts + 1] = chunk
   end
+  return table.concat(parts)
 end
 
 local function read_body(sock, method, reply)
@@ -85,9 +91,9 @@ local function read_body(sock, method, reply)
   return assert(sock:receive("*a"))
 end
 
---- Reads one reply, past interim ones: { status, reason, version, headers (lower case names; repeated ones joined),
--- head, body }. Returns nil and "closed" or "timeout" when there is none; a reply that breaks off raises an error.
-function Connection:reply()
+--- Reads the head of one reply, past interim ones: { status, reason, version, headers (lower case names; repeated ones
+-- joined), head }. Returns nil and "closed" or "timeout" when there is none; one that breaks off raises an error.
+function Connection:head()
   local line, problem = self.socket:receive("*l")
   if not line then
     return nil, problem
@@ -105,8 +111,19 @@ function Connection:reply()
     reply.headers[name] = reply.headers[name] and reply.headers[name] .. ", " .. value or value
     line = assert(self.socket:receive("*l"))
   end
-  if reply.status < 200 then
-    return self:reply()
+  return reply.status < 200 and self:head() or reply
+end
+
+--- Reads one chunk of a reply's body; nil at its end.
+function Connection:chunk()
+  return read_chunk(self.socket)
+end
+
+--- Reads one reply: what head() returns, with its body.
+function Connection:reply()
+  local reply, problem = self:head()
+  if not reply then
+    return nil, problem
   end
   reply.body = read_body(self.socket, self.method, reply)
   return reply

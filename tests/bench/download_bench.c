@@ -49,6 +49,11 @@ static struct plan *read_list(const char *path) {
     return plan;
 }
 
+static double cpu_seconds(const struct rusage *usage) {
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
 int main(int count, char **arguments) {
     if (count < 3) {
         fprintf(stderr, "usage: download_bench LIST DIRECTORY [WORKERS]\n");
@@ -66,10 +71,13 @@ int main(int count, char **arguments) {
     int64_t start = clock_ns();
     stop_at(download_run(plan, &directory, "bench", &config, &progress));
     double seconds = (double)(clock_ns() - start) / 1e9;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("%.3f s, %lld bytes, %.0f MB/s, %ld kB resident\n", seconds, (long long)plan->bytes,
-           (double)plan->bytes / 1e6 / seconds, usage.ru_maxrss);
+    struct rusage all, loop;
+    getrusage(RUSAGE_SELF, &all);
+    getrusage(RUSAGE_THREAD, &loop);
+    printf("%.3f s, %lld bytes, %.0f MB/s; processor %.3f s, %.3f s of that in the loop; %ld kB "
+           "resident\n",
+           seconds, (long long)plan->bytes, (double)plan->bytes / 1e6 / seconds, cpu_seconds(&all),
+           cpu_seconds(&loop), all.ru_maxrss);
     directory_close(&directory);
     progress_destroy(&progress);
     plan_free(plan);

@@ -35,7 +35,7 @@ fuzz() {
   local log=$findings/$1.log options=()
   case $1 in
   exposition | rename* | scrape) options+=(-dict=tests/fuzz/page.dict) ;;
-  request_head | rule_file) options+=("-dict=tests/fuzz/$1.dict") ;;
+  manifest | request_head | rule_file) options+=("-dict=tests/fuzz/$1.dict") ;;
   esac
   if "$build/tests/fuzz/$1_fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=25 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$findings/$1-" "${options[@]}" "$scratch/$1" >"$log" 2>&1; then

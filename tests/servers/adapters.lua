@@ -3,9 +3,9 @@
 --
 --   luajit adapters.lua --engine KIND [--port N] [--management-port N] [--model NAME]
 --
--- KIND: vllm, vllm-old, vllm-rust, sglang, mindie, llamacpp, tgi. It prints "PORT CONTROL-PORT MANAGEMENT-PORT" (the
--- last is 0 where there is none) and serves until it is killed. A line of JSON sent to the control port is answered
--- with a line of JSON:
+-- KIND: vllm, vllm-old, vllm-rust, sglang, mindie, llamacpp; tgi, trtllm, lmdeploy, triton, nim. It prints
+-- "PORT CONTROL-PORT MANAGEMENT-PORT" (the last is 0 where there is none) and serves until it is killed. A line of JSON
+-- sent to the control port is answered with a line of JSON:
 --   {"set": {"max_loras": 2, "hold": null}}   changes switches (adapters/state.lua)
 --   {"release": true}                         lets go what switches hold
 --   {"stop": true}                            resets all connections and refuses new ones
@@ -30,9 +30,15 @@ local function arguments()
   return options
 end
 
+-- The file of a kind that is not its name.
+local FILES = {
+  ["vllm-old"] = "vllm", ["vllm-rust"] = "vllm", tgi = "plain", trtllm = "plain", lmdeploy = "plain", triton = "plain",
+  nim = "plain",
+}
+
 local options = arguments()
-local kind = options.engine:match("^vllm") or options.engine
-local engine = require("adapters." .. kind)(options.engine)
+local file = FILES[options.engine] or options.engine
+local engine = require("adapters." .. file)(options.engine)
 local own = state.new(options.model, {})
 
 -- The reply to a request; nil to reset the connection.
@@ -47,7 +53,7 @@ local function answer(request, routes)
     return wrong
   elseif not route or (route[3] and not own.switches[route[3]]) then
     return engine.missing()
-  elseif kind ~= "sglang" and own.switches.enabled == false and (route[1] == "load" or route[1] == "unload") then
+  elseif file ~= "sglang" and own.switches.enabled == false and (route[1] == "load" or route[1] == "unload") then
     return engine.missing()
   elseif route[1] ~= "load" and route[1] ~= "unload" and not own:work(route[1]) then
     return nil

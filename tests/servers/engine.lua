@@ -15,6 +15,7 @@ package.path = (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/?.lua;" .. package.pat
 local json = require("dkjson")
 local modes = require("engine_modes")
 local tasks = require("tasks")
+local wire = require("wire")
 
 local function new_stats()
   return { requests = 0, connections = 0, held = 0, seen = setmetatable({}, { __jsontype = "array" }) }
@@ -22,29 +23,10 @@ end
 
 local engine = { script = { mode = "page" }, page = "", releases = 0, stats = new_stats() }
 
--- The next request of a connection, or nil. Bodies are not read: the requests an engine page gets have none.
-local function read_request(connection)
-  local line = connection:line()
-  if not line then
-    return nil
-  end
-  local request = { headers = {} }
-  request.method, request.target = line:match("^(%S+) (%S+) HTTP/1%.[01]$")
-  line = connection:line()
-  while line and line ~= "" do
-    local name, value = line:match("^([^:]+):%s*(.-)%s*$")
-    if name then
-      request.headers[name:lower()] = value
-    end
-    line = connection:line()
-  end
-  return line and request.method and request
-end
-
 local function serve(connection)
   engine.stats.connections = engine.stats.connections + 1
   connection.requests = 0
-  local request = read_request(connection)
+  local request = wire.read_request(connection)
   while request do
     connection.requests = connection.requests + 1
     engine.stats.requests = engine.stats.requests + 1
@@ -52,7 +34,7 @@ local function serve(connection)
     if not modes[engine.script.mode](connection, request, engine) then
       return
     end
-    request = read_request(connection)
+    request = wire.read_request(connection)
   end
 end
 

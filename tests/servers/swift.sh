@@ -67,10 +67,14 @@ swift_dir = $dir
 user = $(id -un)
 disable_fallocate = true
 fallocate_reserve = 0
+conn_timeout = 10
+node_timeout = 60
 [pipeline:main]
 pipeline = $1-server
 [app:$1-server]
 use = egg:swift#$1
+conn_timeout = 10
+node_timeout = 60
 CONF
 }
 
@@ -99,6 +103,11 @@ pipeline = catch_errors gatekeeper proxy-logging cache listing_formats bulk s3ap
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+# A busy machine is no broken node, which Swift would leave alone for a minute.
+conn_timeout = 10
+node_timeout = 60
+recoverable_node_timeout = 60
+error_suppression_limit = 1000000
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]
@@ -130,19 +139,27 @@ for server in account container object; do
 done
 start proxy swift-proxy-server "$dir/proxy.conf"
 
-# Ready when an account can be made and read, for which all of them have to answer.
+# Ready when all of them listen, and an account can be made and read.
 endpoint=http://127.0.0.1:$proxy
-for ((tries = 300; ; tries--)); do
+listening() {
+  local port
+  for port in "$account" "$container" "$object" "$proxy" "$cache"; do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 1
+  done
+}
+status=none
+for ((tries = 600; ; tries--)); do
   for pid in "${pids[@]}"; do
     kill -0 "$pid" 2>/dev/null || fail "one of the servers has ended"
   done
+  [ "$tries" -gt 0 ] || fail "no server after a minute; the last answer was $status"
+  sleep 0.1
+  listening || continue
   token=$(curl -s -m 5 --noproxy '*' -D - -o /dev/null "$endpoint/auth/v1.0" -H 'X-Auth-User: test:tester' \
     -H 'X-Auth-Key: testing' | tr -d '\r' | sed -n 's/^X-Auth-Token: //ip') || true
   status=$(curl -s -m 5 --noproxy '*' -o "$dir/answer" -w '%{http_code}' "$endpoint/v1/AUTH_test" \
     -H "X-Auth-Token: $token") || true
   [ "$status" != 204 ] || break
-  [ "$tries" -gt 0 ] || fail "no server after 30 s; the last answer was $status"
-  sleep 0.1
 done
 
 echo "$endpoint test:tester testing us-east-1"

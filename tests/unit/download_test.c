@@ -184,6 +184,13 @@ static void asks_head_for_what_the_plan_does_not_say(void **state) {
     assert_int_equal(server_count(&trial.server, "GET /nothing"), 0);
     assert_int_equal(count_of(&trial.progress.bytes_total), 4 * PART + 5);
     assert_int_equal(count_of(&trial.progress.bytes_done), 4 * PART + 5);
+    int asked = server_count(&trial.server, "GET /big");
+    trial_works(&trial); /* HEAD tells that the one with an ETag is the same */
+    assert_int_equal(server_count(&trial.server, "GET /big"), asked);
+    assert_int_equal(server_count(&trial.server, "GET /unknown"), 4);
+    assert_int_equal(count_of(&trial.progress.bytes_total), 4 * PART + 5);
+    assert_int_equal(count_of(&trial.progress.bytes_done), 4 * PART + 5);
+    assert_int_equal(count_of(&trial.progress.files_present), 1);
     range_server_stop(&trial.server);
     memory_free(headers);
     memory_free(bytes);

@@ -169,7 +169,7 @@ static void an_exclusive_key_is_one_jobs(void **state) {
     spec.same = "one";
     other.same = "two";
     struct job *job = fake_submit(jobs, &spec);
-    char *wanted = memory_format("'/models/x' is taken by job %s (fake, ", job_id(job));
+    char *wanted = memory_format("/models/x is taken by job %s (fake, ", job_id(job));
     assert_error(refused(jobs, &other), ERROR_EXISTS, wanted);
     memory_free(wanted);
     assert_int_equal(second.freed, 1);

@@ -9,6 +9,8 @@
 #include "store/journal_record.h"
 #include "store_support.h"
 
+#include <signal.h>
+
 static struct journal *open_journal_of(const struct fixture *fixture) {
     struct journal *journal = NULL;
     expect_good(journal_open_in(&fixture->directory, "plan", "boot", &journal));
@@ -224,6 +226,51 @@ static void test_is_replaced_when_it_is_no_journal(void **state) {
     assert_false(exists(fixture, "out/.kthena/journal.new"));
 }
 
+/* Writes one byte after the other, and says so when each is noted, until it is killed. */
+static void write_until_killed(const struct fixture *fixture, int said) {
+    int fd;
+    uint64_t part;
+    struct journal *journal = open_journal_of(fixture);
+    if (journal_begin(journal, "a", 1000000, "etag", "sha256:00", &part) ||
+        directory_open_part(&fixture->directory, part, &fd))
+        _exit(1);
+    for (int64_t at = known_bytes(journal); at < 1000000; at++)
+        if (pwrite(fd, "x", 1, at) != 1 || journal_written(journal, "a", at, at + 1) ||
+            (at % 7 == 0 && journal_sync(journal, journal_mark(journal))) ||
+            write(said, &at, sizeof at) != sizeof at)
+            _exit(1);
+    _exit(0);
+}
+
+static void test_survives_being_killed(void **state) {
+    const struct fixture *fixture = *state;
+    int64_t confirmed = 0;
+    for (int round = 0; round < 20; round++) {
+        int said[2];
+        assert_int_equal(pipe(said), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            write_until_killed(fixture, said[1]);
+        close(said[1]);
+        int64_t at = -1;
+        for (int i = 0; i <= round; i++) /* sooner or later */
+            assert_int_equal(read(said[0], &at, sizeof at), sizeof at);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_true(at >= confirmed); /* went on where the one before was killed */
+        while (read(said[0], &confirmed, sizeof confirmed) == sizeof confirmed)
+            ;
+        close(said[0]);
+        confirmed = confirmed > at ? confirmed : at;
+        struct journal *journal = open_journal_of(fixture);
+        int64_t known = known_bytes(journal);
+        assert_true(known > confirmed && known <= confirmed + 2);
+        journal_close(journal);
+        confirmed = known;
+    }
+}
+
 enum { THREADS = 4, PIECES = 400 };
 
 struct writer {
@@ -336,6 +383,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_sync_record_covers_no_more_than_what_is_before_it,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_is_replaced_when_it_is_no_journal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_survives_being_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_takes_records_of_many_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stays_small_over_many_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_takes_very_many_files, set_up, tear_down),

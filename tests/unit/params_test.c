@@ -1,8 +1,9 @@
 /* From request bodies to parameters: what is taken, what is refused and how, and what is derived.
  */
-#include "policy/params.h"
+#include "policy/params_internal.h"
 
 #include "base/memory.h"
+#include "base/redact.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +90,7 @@ static void test_fills_in_and_keeps(void **state) {
                         "{\"name\":\"m1\",\"output_dir\":\"/models/b\",\"workers\":8,"
                         "\"later\":false,\"include\":[\"*.json\"]}");
     assert_string_equal(call.echo, "\"output_dir\":\"/models//a/../b\",\"ratio\":null");
-    assert_string_equal(call.exclusive, "directory:\"/models/b\"");
+    assert_string_equal(call.exclusive, "the directory '/models/b'");
     assert_string_equal(call.source, "");
     assert_false(call.async);
     assert_null(strstr(call.same, "s3cret"));
@@ -124,6 +125,7 @@ static void test_refusals(void **state) {
     refuse("3", ERROR_INVALID, "expected a JSON object, got a number");
     refuse("{\"a\":1,\n \"b\" 2}", ERROR_INVALID, "not JSON at line 2, column 6");
     refuse("{} x", ERROR_INVALID, "not JSON at line 1, column 4");
+    refuse("{\n\"a\":\"\xff\"}", ERROR_INVALID, "not JSON at line 2, column 6");
     refuse("{\"output_dir\":7}", ERROR_INVALID, "'output_dir': expected text, got a number");
     refuse("{\"output_dir\":\"/etc\"}", ERROR_DENIED, "system's own");
     refuse("{\"output_dir\":\"/m\\n\"}", ERROR_INVALID, "control characters");
@@ -156,6 +158,42 @@ static void test_no_secret_is_quoted(void **state) {
     error_free(error);
 }
 
+/* What redact() makes of a text while the call is there. */
+static void shown(const char *text, const char *expected) {
+    struct buffer buffer = {0};
+    buffer_string(&buffer, text);
+    redact(&buffer, 0);
+    assert_string_equal(buffer_text(&buffer), expected);
+    buffer_free(&buffer);
+}
+
+static void test_secrets_in_urls_are_hidden(void **state) {
+    (void)state;
+    struct call call = {0};
+    params_hide(&call, "https://user:pass@h:1/a@b/m.bin?sig=abc&x=1#part");
+    params_hide(&call, "acme://models/m1@v1");
+    params_hide(&call, "acme://m1@v1");
+    params_hide(&call, "https://h/m.bin?");
+    params_hide(&call, "no/uri?whatever");
+    shown("GET https://user:pass@h:1/a@b/m.bin?sig=abc&x=1#part: no",
+          "GET https://***@h:1/a@b/m.bin?***: no");
+    shown("acme://models/m1@v1 no/uri?whatever", "acme://models/m1@v1 no/uri?whatever");
+    call_free(&call);
+    shown("user:pass sig=abc&x=1#part", "user:pass sig=abc&x=1#part");
+}
+
+static void test_the_last_of_a_name_counts(void **state) {
+    (void)state;
+    struct call call =
+        take("{\"output_dir\":\"/etc\",\"config\":{\"k\":\"s3cret\"},\"output_dir\":\"/m\","
+             "\"config\":{},\"output_dir\":\"/n\",\"name\":\"body's\"}");
+    assert_string_equal(call.params, "{\"config\":{},\"output_dir\":\"/n\",\"name\":\"m1\","
+                                     "\"workers\":8,\"later\":false}");
+    assert_string_equal(call.exclusive, "the directory '/n'");
+    call_free(&call);
+    refuse("{\"output_dir\":\"/m\",\"output_dir\":\"/etc\"}", ERROR_DENIED, "system's own");
+}
+
 static void test_path_values_win(void **state) {
     (void)state;
     struct call call;
@@ -172,8 +210,12 @@ static void test_path_values_win(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fills_in_and_keeps), cmocka_unit_test(test_the_same_call),
-        cmocka_unit_test(test_refusals),           cmocka_unit_test(test_no_secret_is_quoted),
+        cmocka_unit_test(test_fills_in_and_keeps),
+        cmocka_unit_test(test_the_same_call),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_secret_is_quoted),
+        cmocka_unit_test(test_secrets_in_urls_are_hidden),
+        cmocka_unit_test(test_the_last_of_a_name_counts),
         cmocka_unit_test(test_path_values_win),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -124,9 +124,10 @@ static inline bool server_send(struct range_server *server, int fd, const char *
             continue;
         pthread_mutex_lock(&server->mutex);
         server->body_bytes += sent;
+        int pause_us = server->pause_us;
         pthread_mutex_unlock(&server->mutex);
-        if (server->pause_us)
-            usleep((useconds_t)server->pause_us);
+        if (pause_us)
+            usleep((useconds_t)pause_us);
     }
     return true;
 }
@@ -219,7 +220,9 @@ static inline bool server_file_reply(struct range_server *server, int fd,
     buffer_free(&head);
     if (!alive || is_head || length == 0)
         return alive && kind != FAULT_NO_LENGTH;
+    pthread_mutex_lock(&server->mutex);
     char *copy = memory_copy(file->bytes + first, length);
+    pthread_mutex_unlock(&server->mutex);
     if (kind == FAULT_FLIP)
         copy[0] = (char)(copy[0] ^ 1);
     bool cut = kind == FAULT_RESET || kind == FAULT_CLOSE || kind == FAULT_STALL;
@@ -335,6 +338,23 @@ static inline void range_server_stop(struct range_server *server) {
     close(server->listener);
     buffer_free(&server->log);
     pthread_mutex_destroy(&server->mutex);
+}
+
+/* Around changes of what is served while it runs. */
+static inline void server_lock(struct range_server *server) {
+    pthread_mutex_lock(&server->mutex);
+}
+
+static inline void server_unlock(struct range_server *server) {
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* Bytes of bodies sent so far. */
+static inline int64_t server_sent(struct range_server *server) {
+    server_lock(server);
+    int64_t sent = server->body_bytes;
+    server_unlock(server);
+    return sent;
 }
 
 /* How many requests so far have this text in their head. */

@@ -238,6 +238,19 @@ static void the_log_shows_no_secret(void **state) {
     forget("log-\"secret\"");
 }
 
+static void an_error_becomes_one_text_without_secrets(void **state) {
+    (void)state;
+    know("s3cret-s3cret");
+    struct error *error = redact_error(error_new(
+        ERROR_SPACE, error_new(ERROR_IO, NULL, "why: s3cret-s3cret"), "no room for s3cret-s3cret"));
+    assert_int_equal(error->kind, ERROR_SPACE);
+    assert_string_equal(error->message, "no room for ***: why: ***");
+    assert_null(error->cause);
+    error_free(error);
+    assert_null(redact_error(NULL));
+    forget("s3cret-s3cret");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_hidden_while_nothing_is_known),
@@ -251,6 +264,7 @@ int main(void) {
         cmocka_unit_test(many_secrets_come_and_go),
         cmocka_unit_test(any_thread_may_call),
         cmocka_unit_test(the_log_shows_no_secret),
+        cmocka_unit_test(an_error_becomes_one_text_without_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

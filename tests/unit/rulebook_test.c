@@ -40,7 +40,7 @@ static struct rulebook *open_book(const struct fixture *fixture) {
         .limits = {.budget_seconds = 30},
     };
     struct rulebook *rulebook = NULL;
-    assert_null(rulebook_open(&sources, NULL, &rulebook));
+    assert_null(rulebook_open(&sources, NULL, NULL, &rulebook));
     return rulebook;
 }
 
@@ -91,7 +91,7 @@ static void test_open_reports_every_problem(void **state) {
     struct rule_sources sources = {.lua = "lua", .layers = {in(*state, "rules"), &more, 1}};
     put(*state, "more/a.lua", "return 1");
     put(*state, "more/b.lua", "return 2");
-    struct error *error = rulebook_open(&sources, &problems, &rulebook);
+    struct error *error = rulebook_open(&sources, NULL, &problems, &rulebook);
     assert_non_null(error);
     assert_null(rulebook);
     assert_int_equal(error->kind, ERROR_POLICY);

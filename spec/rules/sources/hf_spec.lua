@@ -131,8 +131,9 @@ describe("the source hf", function()
     local first = HUB .. "/api/models/ns/repo/tree/" .. COMMIT .. "?recursive=True&expand=False"
     local looping = hub({ headers = { link = "<" .. first .. '>; rel="next"' }, body = "[]" })
     support.refuses(hf, "ns/repo", { replies = looping }, "protocol", "could not list ns/repo: ", "pages repeat")
-    for _, body in ipairs({ "<html>", '"text"', "[1]", "[null]", '[{"type":"file","oid":"x"}]',
-      '[{"type":"file","path":"x","oid":null}]' }) do
+    for _, body in ipairs({ "<html>", '"text"', "[1]", "[null]", '[{"type":"file","oid":"x","size":1}]',
+      '[{"type":"file","path":"x","oid":null,"size":1}]', '[{"type":"file","path":"x","oid":"x","size":"1"}]',
+      '[{"type":"file","path":"x","oid":"x","size":1,"lfs":{"oid":1,"size":1}}]' }) do
       support.refuses(hf, "ns/repo", { replies = hub({ body = body }) }, "protocol", "could not list ns/repo: ")
     end
     for _, body in ipairs({ "{}", '{"sha":"main"}', '{"sha":null}' }) do

@@ -59,15 +59,32 @@ end)
 describe("the source http", function()
   local http = support.source("http")
 
-  it("takes the one file, under the last part of the path, and asks for its head first", function()
-    local plan, ctx = support.resolve(http, "https://h.example:8443/d/m%20a.bin?sig=a/b&x=%2F#part", {})
-    assert.same({ { path = "m a.bin", url = "https://h.example:8443/d/m%20a.bin?sig=a/b&x=%2F", head = true } },
-      plan.files)
+  -- Resolves a URL whose HEAD gets this reply.
+  local function resolve(url, reply)
+    return support.resolve(http, url, { replies = { ["HEAD " .. url:match("^[^#]*")] = reply } })
+  end
+
+  it("takes the one file, under the last part of the path, with the size and ETag that HEAD tells", function()
+    local plan, ctx = resolve("https://h.example:8443/d/m%20a.bin?sig=a/b&x=%2F#part",
+      { headers = { ["content-length"] = "12", etag = '"e"' } })
+    assert.same({ { path = "m a.bin", url = "https://h.example:8443/d/m%20a.bin?sig=a/b&x=%2F", size = 12,
+      etag = '"e"' } }, plan.files)
     assert.equal("", plan.revision)
     assert.is_false(plan.pinned)
     assert.same({}, plan.access)
-    assert.equal(0, #ctx.requests)
-    assert.same({ "x" }, support.paths(support.resolve(http, "http://[::1]:80/x", {})))
+    assert.equal("any", ctx.requests[1].follow)
+    assert.same({ "x" }, support.paths(resolve("http://[::1]:80/x", {})))
+  end)
+
+  it("leaves it to the download to find out what HEAD does not tell", function()
+    local unknown = { { path = "x", url = "http://h/x" } }
+    for _, reply in ipairs({ {}, { status = 405 }, { status = 403, headers = { ["content-length"] = "5" } },
+      { headers = { ["content-length"] = "-5" } },
+      { headers = { ["content-length"] = "5", ["content-encoding"] = "gzip", etag = '"g"' } } }) do
+      assert.same(unknown, resolve("http://h/x", reply).files)
+    end
+    local plan, message, kind = resolve("http://h/x", { failure = "nobody is there", kind = "unreachable" })
+    assert.same({ nil, "nobody is there", "unreachable" }, { plan, message, kind })
   end)
 
   it("refuses a URL that ends in no name", function()

@@ -94,8 +94,10 @@ describe("the source ms", function()
     support.refuses(ms, "ms://ns/repo", {
       replies = { [listing("master")] = { failure = "no route", kind = "timeout" } },
     }, "timeout", "no route")
-    support.refuses(ms, "ms://ns/repo", { replies = { [listing("master")] = answer('{"Name":"a"}') } }, "protocol",
-      "an entry has no path")
+    for _, entry in ipairs({ "1", '{"Name":"a","Size":1}', '{"Path":"a"}', '{"Path":"a","Size":"1"}' }) do
+      support.refuses(ms, "ms://ns/repo", { replies = { [listing("master")] = answer(entry) } }, "protocol",
+        "an entry has no path or size")
+    end
   end)
 
   it("explains a file's refusal", function()

@@ -1,10 +1,15 @@
 -- vLLM: "vllm" (nested errors, 500 for a load that fails), "vllm-old" (0.6 to 0.10: flat errors, 400) and "vllm-rust"
 -- (its frontend in Rust). Switches of its own: enable_lora (false: started without --enable-lora), dev_mode (true:
--- /reset_prefix_cache is there), allowed_prefixes (Rust: where local adapters may be).
+-- /reset_prefix_cache is there), allowed_prefixes (Rust: where local adapters may be). A path such as ns/name is that
+-- of a repository, which vLLM fetches itself.
 local common = require("adapters.common")
 local requests = require("requests")
 
 local MEDIA = "Unsupported Media Type: Only 'application/json' is allowed"
+
+local function config_of(state, path)
+  return path:find("^[%w_.-]+/[%w_.-]+$") and {} or state:config(path)
+end
 
 -- The forms of an error.
 local forms = {}
@@ -57,20 +62,20 @@ local function rust_problem(state, body)
   if body.lora_name == state.model then
     return ("The lora adapter name '%s' conflicts with a served base model."):format(body.lora_name), "lora_name"
   end
-  local allowed = not state.switches.allowed_prefixes
+  local allowed = not state.switches.allowed_prefixes or body.lora_path:sub(1, 1) ~= "/"
   for _, prefix in ipairs(state.switches.allowed_prefixes or {}) do
     allowed = allowed or body.lora_path:sub(1, #prefix + 1) == prefix .. "/"
   end
   if not allowed then
     return "Local LoRA adapter path is outside the configured allowed prefixes.", "lora_path"
-  elseif not state:config(body.lora_path) then
+  elseif not config_of(state, body.lora_path) then
     return "Local LoRA adapter path must exist and be accessible.", "lora_path"
   end
 end
 
 -- What is wrong with the adapter itself, and whether it is that it is not there; or nil.
 local function adapter_problem(state, body)
-  local config = state:config(body.lora_path)
+  local config = config_of(state, body.lora_path)
   if state.switches.enable_lora == false then
     return "LoRA is not enabled. Use --enable-lora to enable LoRA."
   elseif not config then
@@ -81,6 +86,10 @@ local function adapter_problem(state, body)
     return ("Number of added LoRAs (%d) exceeds max_cpu_loras (%d)"):format(#state.adapters + 1,
       state.switches.max_loras)
   end
+end
+
+local function health(state)
+  return common.text(state.switches.starting and 503 or 200, "")
 end
 
 local function make(kind)
@@ -166,9 +175,9 @@ local function make(kind)
         state.stats.resets = state.stats.resets + 1
         return common.text(200, "")
       end, "dev_mode" },
-      ["GET /health"] = { "health", function(state)
-        return common.text(state.switches.starting and 503 or 200, "")
-      end },
+      ["GET /health"] = { "health", health },
+      ["GET /ping"] = { "health", health },
+      ["POST /ping"] = { "health", health },
       ["GET /version"] = { "health", function()
         return requests.json(200, { version = kind == "vllm-old" and "0.10.0" or "0.32.0" })
       end },
