@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/redact.h"
 #include "base/url.h"
 #include "commands/serve_options.h"
 #include "commands/signals.h"
@@ -43,8 +44,38 @@ static struct error *join_url(const struct options *options, char **out) {
     return NULL;
 }
 
+/* The URL of a flag, checked; NULL when it is not given. */
+static struct error *check_url(const struct options *options, const char *flag) {
+    const char *text = options_string(options, flag);
+    struct url url = {0};
+    if (!text)
+        return NULL;
+    struct error *error = url_parse(text, &url);
+    url_free(&url);
+    return error ? error_new(ERROR_INVALID, error, "flag '--%s'", flag) : NULL;
+}
+
+/* The engine as workflows call it. */
+static void configure_engine(const struct options *options, struct sidecar_config *config,
+                             char **base) {
+    const char *url = options_string(options, "engine-base-url");
+    const char *key = getenv("ENGINE_API_KEY");
+    size_t length = strlen(url);
+    while (length && url[length - 1] == '/')
+        length--;
+    *base = memory_copy(url, length);
+    config->engine_url = *base;
+    config->management_url = options_string(options, "engine-management-url");
+    config->engine_api_key = key && *key ? key : NULL;
+    if (config->engine_api_key)
+        redact_secret(key, strlen(key));
+    const char *ca_file = options_string(options, "engine-ca-file");
+    config->ca_file = ca_file ? ca_file : config->ca_file;
+    config->state_dir = options_string(options, "state-dir");
+}
+
 static struct error *configure(const struct serve_options *given, struct sidecar_config *config,
-                               char **url) {
+                               char **url, char **base) {
     const struct options *options = given->options;
     struct error *error = join_url(options, url);
     if (error)
@@ -68,6 +99,12 @@ static struct error *configure(const struct serve_options *given, struct sidecar
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
+    configure_engine(options, config, base);
+    config->settings = given->values;
+    config->setting_count = given->value_count;
+    error = check_url(options, "engine-management-url");
+    if (error)
+        return error;
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);
@@ -170,6 +207,21 @@ static const struct option_spec own_options[] = {
      .type = OPTION_STRING,
      .environment = "KTHENA_TLS_KEY",
      .help = "the certificate's private key (PEM)"},
+    {.name = "engine-management-url",
+     .value = "URL",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_MANAGEMENT_URL",
+     .help = "where the engine takes management calls, if not where the rules look"},
+    {.name = "engine-ca-file",
+     .value = "FILE",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_CA_FILE",
+     .help = "trust these authorities (PEM) for an https engine, in place of SSL_CERT_FILE"},
+    {.name = "state-dir",
+     .value = "DIR",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_STATE_DIR",
+     .help = "where workflows keep what must outlive the process"},
     {.name = "output-root",
      .value = "DIR",
      .type = OPTION_LIST,
@@ -222,11 +274,12 @@ static struct error *run(const struct serve_options *given) {
     struct signals signals;
     signals_block(&signals);
     struct sidecar_config config;
-    char *url = NULL;
-    struct error *error = configure(given, &config, &url);
+    char *url = NULL, *base = NULL;
+    struct error *error = configure(given, &config, &url, &base);
     if (!error)
         error = serve(&config, &signals);
     memory_free(url);
+    memory_free(base);
     return error;
 }
 
