@@ -160,7 +160,7 @@ void plan_result(struct trigger *trigger, struct job *job) {
     error_free(error);
 }
 
-void plan_free(struct triggers *triggers) {
+void plan_clear(struct triggers *triggers) {
     while (triggers->list) {
         struct trigger *trigger = triggers->list;
         triggers->list = trigger->next;

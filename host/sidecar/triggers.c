@@ -111,7 +111,7 @@ void triggers_stop(struct triggers *triggers) {
 void triggers_free(struct triggers *triggers) {
     if (!triggers)
         return;
-    plan_free(triggers);
+    plan_clear(triggers);
     pthread_cond_destroy(&triggers->changed);
     pthread_mutex_destroy(&triggers->lock);
     memory_free(triggers);

@@ -60,6 +60,6 @@ void plan_retry(struct trigger *trigger, const char *word, int64_t now_ms);
 void plan_result(struct trigger *trigger, struct job *job);
 
 struct trigger *plan_find(const struct triggers *triggers, const char *name);
-void plan_free(struct triggers *triggers);
+void plan_clear(struct triggers *triggers);
 
 #endif
