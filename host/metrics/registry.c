@@ -206,8 +206,13 @@ struct error *registry_family(struct metric_registry *registry, const char *name
         error = find_family(registry, name, type, out);
     if (error || *out)
         return error;
-    if (is_taken(registry, name))
+    if (is_taken(registry, name)) {
+        /* by the process, or meanwhile by another thread's call of this */
+        error = find_family(registry, name, type, out);
+        if (error || *out)
+            return error;
         return error_new(ERROR_EXISTS, NULL, "%s is a metric of the process itself", name);
+    }
     return add_family(registry, make_family(registry, name, type, help, bounds, bound_count), out);
 }
 

@@ -136,7 +136,7 @@ describe("declared adapters", function()
 
   it("hold the pod back until they are loaded, for those who ask so", function()
     start("adapters: []", { switches = { hold = { { on = "load" } } } })
-    assert.equal(200, http.get(sidecar.url, "/ready").status)
+    sidecar.runtime:ready()
     wait.until_true("to be ready without adapters", function()
       return http.get(sidecar.url, "/ready?adapters=1").status == 200
     end)

@@ -34,7 +34,7 @@ describe("after a restart of the engine", function()
     double:forget()
     double:crash()
     wait.until_true("the loss to be noticed", function()
-      return sidecar:sample('kthena_runtime_lora_adapter_up{name="a01"}') == 0
+      return sidecar:sample("kthena_runtime_engine_up") == 0
     end)
     double:revive()
     sidecar:wait_for_engine(twenty)
