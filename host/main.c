@@ -104,9 +104,13 @@ int main(int argc, char **argv) {
                               : dispatch(argc - 1, argv + 1, &status);
     if (error) {
         char *text = error_text(error);
-        struct buffer line = {0};
-        buffer_format(&line, "%s: %s\n", program, text);
-        redact(&line, 0);
+        struct buffer line = {0}, raw = {0};
+        buffer_string(&raw, text);
+        redact(&raw, 0);
+        buffer_format(&line, "%s: ", program);
+        text_escape(&line, raw.data, raw.length);
+        buffer_byte(&line, '\n');
+        buffer_free(&raw);
         fwrite(line.data, 1, line.length, stderr);
         buffer_free(&line);
         memory_free(text);

@@ -16,8 +16,9 @@ struct host_context *api_context(lua_State *lua) {
 }
 
 void api_no_service(lua_State *lua, const char *what) {
-    luaL_error(lua, "%s needs a running sidecar (kthena-runtime serve)", what);
-    abort(); /* luaL_error does not return */
+    lua_pushfstring(lua, "%s needs a running sidecar (kthena-runtime serve)", what);
+    lua_error(lua);
+    abort(); /* lua_error does not return */
 }
 
 const struct services *api_services(lua_State *lua) {

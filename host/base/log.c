@@ -69,44 +69,11 @@ void log_configure(enum log_level level, enum log_format format, int fd) {
     atomic_store(&settings.level, (int)level);
 }
 
-/* Control characters of ASCII and of Unicode (U+0080 to U+009F), and bytes that are no UTF-8. */
-static bool is_safe(const char *bytes, size_t step) {
-    unsigned char first = (unsigned char)bytes[0];
-    if (step == 1)
-        return first >= 0x20 && first != 0x7F;
-    return step > 1 && !(first == 0xC2 && (unsigned char)bytes[1] < 0xA0);
-}
-
-static void append_escaped(struct buffer *line, const char *bytes, size_t length) {
-    if (length == 0)
-        return;
-    size_t start = 0;
-    size_t at = 0;
-    while (at < length) {
-        size_t step = text_utf8(bytes + at, length - at);
-        if (is_safe(bytes + at, step)) {
-            at += step;
-            continue;
-        }
-        buffer_append(line, bytes + start, at - start);
-        step = step ? step : 1;
-        for (; step > 0; step--, at++) {
-            const char *named = strchr("\nn\tt\rr", bytes[at]);
-            if (named && bytes[at] != '\0')
-                buffer_append(line, (char[]){'\\', named[1]}, 2);
-            else
-                buffer_format(line, "\\x%02x", (unsigned char)bytes[at]);
-        }
-        start = at;
-    }
-    buffer_append(line, bytes + start, at - start);
-}
-
 static void make_text(struct buffer *line, const char *time, enum log_level level, bool colour,
                       const struct buffer *message) {
     buffer_format(line, "%s %s%s%s ", time, colour ? levels[level].colour : "", levels[level].text,
                   colour ? "\x1b[0m" : "");
-    append_escaped(line, message->data, message->length);
+    text_escape(line, message->data, message->length);
     buffer_byte(line, '\n');
 }
 

@@ -100,3 +100,35 @@ size_t text_utf8(const char *bytes, size_t length) {
     }
     return 0;
 }
+
+bool text_is_safe(const char *bytes, size_t step) {
+    unsigned char first = (unsigned char)bytes[0];
+    if (step == 1)
+        return first >= 0x20 && first != 0x7F;
+    return step > 1 && !(first == 0xC2 && (unsigned char)bytes[1] < 0xA0);
+}
+
+void text_escape(struct buffer *out, const char *bytes, size_t length) {
+    if (length == 0)
+        return;
+    size_t start = 0;
+    size_t at = 0;
+    while (at < length) {
+        size_t step = text_utf8(bytes + at, length - at);
+        if (text_is_safe(bytes + at, step)) {
+            at += step;
+            continue;
+        }
+        buffer_append(out, bytes + start, at - start);
+        step = step ? step : 1;
+        for (; step > 0; step--, at++) {
+            const char *named = strchr("\nn\tt\rr", bytes[at]);
+            if (named && bytes[at] != '\0')
+                buffer_append(out, (char[]){'\\', named[1]}, 2);
+            else
+                buffer_format(out, "\\x%02x", (unsigned char)bytes[at]);
+        }
+        start = at;
+    }
+    buffer_append(out, bytes + start, at - start);
+}

@@ -62,11 +62,15 @@ struct error *command_download_config(const struct options *options, struct down
     int64_t attempts = options_integer(options, "max-attempts");
     if (attempts < 1 || attempts > 1000)
         return error_new(ERROR_INVALID, NULL, "--max-attempts must be between 1 and 1000");
+    int64_t stall_ms = (int64_t)(options_seconds(options, "stall-seconds") * 1000);
+    if (stall_ms <= 0)
+        return error_new(ERROR_INVALID, NULL, "--stall-seconds must be more than 0");
     *out = (struct download_config){
         .network = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
                     .ca_file = authorities(options),
                     .insecure = options_flag(options, "insecure")},
         .max_attempts = (int)attempts,
+        .stall_ms = stall_ms,
         .limit_rate = (int64_t)options_bytes(options, "limit-rate"),
     };
     if (out->network.insecure)

@@ -71,6 +71,12 @@ extern const struct command version_command;
         .environment = "KTHENA_MAX_ATTEMPTS", .fallback = "5",                                     \
         .help = "tries of each range of a download that bring nothing"                             \
     }
+#define OPTION_STALL_SECONDS                                                                       \
+    {                                                                                              \
+        .name = "stall-seconds", .value = "SECONDS", .type = OPTION_SECONDS,                       \
+        .environment = "KTHENA_STALL_SECONDS", .fallback = "60",                                   \
+        .help = "cut a connection of a download that brings nothing for so long, and try again"    \
+    }
 #define OPTION_LIMIT_RATE                                                                          \
     {                                                                                              \
         .name = "limit-rate", .value = "SIZE", .type = OPTION_BYTES,                               \
@@ -98,8 +104,8 @@ enum { COMMAND_WORKERS_MAX = 256 }; /* of --max-workers */
 /* Sets the log up as --log-level and --log-format say. */
 void command_configure_log(const struct options *options);
 
-/* How to download by --max-attempts, --limit-rate, --ca-file, --insecure and the environment; warns
- * of --insecure. */
+/* How to download by --max-attempts, --stall-seconds, --limit-rate, --ca-file, --insecure and the
+ * environment; warns of --insecure. */
 struct error *command_download_config(const struct options *options, struct download_config *out)
     __attribute__((warn_unused_result));
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/redact.h"
+#include "base/text.h"
 #include "commands/command.h"
 #include "commands/progress_view.h"
 #include "commands/signals.h"
@@ -159,9 +160,11 @@ static void print_table(const cJSON *plan, struct buffer *out) {
         const cJSON *bytes = field(file, "size");
         if (cJSON_IsNumber(bytes))
             directory_size_text((int64_t)bytes->valuedouble, size);
-        buffer_format(out, "%10s  %-10s %s\n", cJSON_IsNumber(bytes) ? size : "?",
-                      cJSON_IsTrue(field(file, "present")) ? "yes" : "no",
-                      cJSON_GetStringValue(field(file, "path")));
+        const char *path = cJSON_GetStringValue(field(file, "path"));
+        buffer_format(out, "%10s  %-10s ", cJSON_IsNumber(bytes) ? size : "?",
+                      cJSON_IsTrue(field(file, "present")) ? "yes" : "no");
+        text_escape(out, path, strlen(path));
+        buffer_byte(out, '\n');
         count++;
     }
     const char *revision = cJSON_GetStringValue(field(plan, "revision"));
@@ -248,6 +251,7 @@ static const struct option_spec download_options[] = {
      .help = "only files that match one of these; '**' crosses directories"},
     {.name = "exclude", .value = "GLOB", .type = OPTION_LIST, .help = "no file that matches"},
     OPTION_MAX_ATTEMPTS,
+    OPTION_STALL_SECONDS,
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
     OPTION_INSECURE,

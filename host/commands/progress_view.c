@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "store/directory.h"
 
@@ -83,9 +84,13 @@ static void add_bar(struct buffer *out, int64_t done, int64_t total, int width) 
 
 /* A name may hold any byte; a terminal must not be driven by it. */
 static void tame(struct buffer *out, size_t from) {
-    for (size_t i = from; i < out->length; i++)
-        if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
-            out->data[i] = '?';
+    for (size_t i = from, step; i < out->length; i += step) {
+        step = text_utf8(out->data + i, out->length - i);
+        bool safe = text_is_safe(out->data + i, step);
+        step += !step;
+        if (!safe)
+            memset(out->data + i, '?', step);
+    }
 }
 
 /* "name [====>   ]  45%  1.2 GB / 2.6 GB" */

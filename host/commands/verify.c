@@ -3,11 +3,13 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "commands/command.h"
 #include "commands/progress_view.h"
 #include "commands/signals.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct findings {
     struct buffer text; /* one line each */
@@ -16,7 +18,8 @@ struct findings {
 
 static void note(const char *path, const char *what, void *context) {
     struct findings *findings = context;
-    buffer_format(&findings->text, "%s: %s\n", path, what);
+    text_escape(&findings->text, path, strlen(path));
+    buffer_format(&findings->text, ": %s\n", what);
     findings->count++;
 }
 

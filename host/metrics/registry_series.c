@@ -137,7 +137,7 @@ static void apply(const struct registry_family *family, struct series *series,
         return;
     }
     series->value += value;
-    if (operation == ADD)
+    if (operation == ADD || !series->counts)
         return;
     while (bucket < family->bound_count && value > family->bounds[bucket].value)
         bucket++;
@@ -154,9 +154,12 @@ static struct error *check_operation(const struct registry_family *family, enum 
     if (!fits)
         return error_new(ERROR_INVALID, NULL, "%s is of a type that cannot be %s", family->name,
                          words[operation]);
-    if (isnan(value) || (!gauge && !isfinite(value)) || (counter && value < 0))
+    if (isnan(value))
+        return error_new(ERROR_INVALID, NULL, "%s: expected a number, got one that is none",
+                         family->name);
+    if ((!gauge && !isfinite(value)) || (counter && value < 0))
         return error_new(ERROR_INVALID, NULL, "%s: %g cannot be %s it", family->name, value,
-                         operation == SET ? "the value of" : words[operation]);
+                         words[operation]);
     return NULL;
 }
 

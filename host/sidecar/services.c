@@ -55,12 +55,10 @@ static struct error *open_state(struct sidecar *sidecar) {
     char *kept_aside = NULL;
     struct error *error =
         state_table_open(sidecar->config.state_dir, &services->state, &kept_aside);
-    if (!error)
-        error = state_table_open(NULL, &services->memory, &kept_aside);
     if (kept_aside)
         log_warning("%s", kept_aside);
     memory_free(kept_aside);
-    return error;
+    return error ? error : state_table_open(NULL, &services->memory, &kept_aside);
 }
 
 static struct error *make_watch(struct sidecar *sidecar) {

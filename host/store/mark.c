@@ -31,6 +31,7 @@ struct error *mark_write(const struct directory *directory, const struct manifes
     expected(manifest, selection, &text);
     struct error *error = store_write_work(directory, MARK_NAME, text.data, text.length);
     buffer_free(&text);
+    unlinkat(directory->work_fd, "parts", AT_REMOVEDIR); /* nothing is in progress any more */
     return error;
 }
 

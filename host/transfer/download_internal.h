@@ -38,11 +38,13 @@ enum {
     HEADERS_MAX = 64 * 1024, /* bytes of a reply's headers that are kept */
     HASHERS_MAX = 4,
     COPIERS_MAX = 16,
-    PARTS_SPARE = 16,               /* files that may be open beyond max_workers */
-    TRIES_FACTOR = 20,              /* max_attempts times this bounds a piece that makes progress */
-    JOURNAL_STEP = 4 * 1024 * 1024, /* written bytes that are told to the journal at once, */
-    HASH_STEP = 2 * 1024 * 1024,    /* and to the hashers */
-    LOOP_MS = 250, /* the longest the loop sleeps: cancel and stalls are seen then */
+    PARTS_SPARE = 16,            /* files that may be open beyond max_workers */
+    TRIES_FACTOR = 20,           /* max_attempts times this bounds a piece that makes progress */
+    JOURNAL_STEP = 1024 * 1024,  /* written bytes that are told to the journal at once, */
+    JOURNAL_STEP_SLOW = 65536,   /* or fewer, when */
+    JOURNAL_MS = 1000,           /* the last record is so old: what a kill -9 costs */
+    HASH_STEP = 2 * 1024 * 1024, /* written bytes that are told to the hashers at once */
+    LOOP_MS = 250,               /* the longest the loop sleeps: cancel and stalls are seen then */
 };
 
 /* What the manifest will say of a file; digest is NULL until it is complete. */
@@ -93,7 +95,8 @@ struct piece {
     bool head;          /* a HEAD request: no bytes */
     int64_t at, end;    /* end INT64_MAX: until the reply ends */
     int64_t started;    /* at, when this attempt began */
-    int64_t journaled;  /* up to here the journal knows */
+    int64_t journaled;  /* up to here the journal knows, */
+    int64_t journal_ms; /* of the last record, or of its beginning */
     int attempt, tries; /* the present attempt, from 1; tries do not restart with progress */
     int64_t not_before; /* clock_ms */
     bool in_flight;

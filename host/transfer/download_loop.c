@@ -46,7 +46,16 @@ static void take_out(struct worker *worker) {
     worker->sent = false;
 }
 
+/* What is written and not told yet, so that the next run goes on from there. That it cannot be told
+ * costs the bytes, and the run has its reason to end already. */
+static void journal_the_rest(struct download *download) {
+    for (struct fetch *fetch = download->fetches; fetch; fetch = fetch->next)
+        for (struct piece *piece = fetch->pieces; piece; piece = piece->next)
+            error_free(fetch_journal(download, fetch, piece));
+}
+
 void loop_end(struct download *download) {
+    journal_the_rest(download);
     for (int i = 0; download->workers && i < download->config.max_workers; i++) {
         struct worker *worker = &download->workers[i];
         take_out(worker);
@@ -96,6 +105,7 @@ static void assign(struct download *download, struct fetch *fetch, struct piece 
     worker->fetch = fetch;
     worker->piece = piece;
     piece->in_flight = true;
+    piece->journal_ms = download->now_ms;
     fetch->in_flight++;
     download->busy++;
     atomic_fetch_add(&download->progress->connections, 1);

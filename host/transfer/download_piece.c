@@ -80,6 +80,7 @@ struct error *fetch_journal(struct download *download, struct fetch *fetch, stru
     if (piece->at <= first || !fetch->part || fetch->size < 0)
         return NULL;
     piece->journaled = piece->at;
+    piece->journal_ms = download->now_ms;
     return journal_written(download->journal, fetch->file->path, first, piece->at);
 }
 
@@ -96,16 +97,17 @@ struct error *fetch_wrote(struct download *download, struct fetch *fetch, struct
         if (prefix == piece->at)
             part_advance(fetch->part, prefix, false);
     }
-    return piece->at - piece->journaled < JOURNAL_STEP ? NULL
-                                                       : fetch_journal(download, fetch, piece);
+    int64_t unknown = piece->at - piece->journaled;
+    bool due = unknown >= JOURNAL_STEP ||
+               (unknown >= JOURNAL_STEP_SLOW && download->now_ms - piece->journal_ms >= JOURNAL_MS);
+    return due ? fetch_journal(download, fetch, piece) : NULL;
 }
 
 void fetch_piece_done(struct download *download, struct fetch *fetch, struct piece *piece) {
     if (fetch->size < 0)
         fetch_learn_size(download, fetch, piece->at);
-    bool small = fetch->size < JOURNAL_STEP && fetch->piece_count == 1 &&
-                 fetch->gap_next >= fetch->gap_count;
-    if (!small) /* the record that it is complete follows soon */
+    bool all_at_once = piece->journaled == 0 && piece->at == fetch->size;
+    if (!all_at_once) /* otherwise the record that it is complete follows soon */
         download_fail(download, fetch_journal(download, fetch, piece));
     fetch_remove_piece(fetch, piece);
     progress_advance(download->progress, fetch->slot, fetch->done);

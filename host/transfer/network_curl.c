@@ -239,7 +239,10 @@ bool network_is_passing(const struct network_notes *notes, CURLcode code) {
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+    case CURLE_WEIRD_SERVER_REPLY:
         return !is_refused(notes, code);
+    case CURLE_UNSUPPORTED_PROTOCOL: /* no HTTP: of something on the way, or in disorder */
+        return strstr(notes->detail, "HTTP/0.9") != NULL;
     default:
         return false;
     }

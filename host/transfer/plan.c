@@ -255,9 +255,9 @@ static bool are_siblings(const char *left, const char *right) {
 }
 
 struct error *plan_seal(struct plan *plan) {
+    int64_t bytes = 0;
     if (plan->file_count > 1)
         qsort(plan->files, plan->file_count, sizeof *plan->files, by_path);
-    plan->bytes = 0;
     for (size_t i = 0; i < plan->file_count; i++) {
         const struct plan_file *file = &plan->files[i];
         const struct plan_file *before = i > 0 ? file - 1 : NULL;
@@ -270,9 +270,10 @@ struct error *plan_seal(struct plan *plan) {
             return error_new(ERROR_INVALID, NULL,
                              "the source lists '%s' both as a file and as the directory of '%s'",
                              above->path, file->path);
-        if (file->size > 0 && __builtin_add_overflow(plan->bytes, file->size, &plan->bytes))
+        if (file->size > 0 && __builtin_add_overflow(bytes, file->size, &bytes))
             return error_new(ERROR_INVALID, NULL,
                              "the sizes the source lists add up to more than 2^63 bytes");
     }
+    plan->bytes = bytes;
     return NULL;
 }

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A response header that tells a file's digest, such as x-amz-checksum-sha256 or, for S3, ETag. */
+/* A response header that tells a file's digest: x-amz-checksum-sha256, or an ETag that is one. */
 struct plan_digest_header {
     const char *name; /* lower case */
     enum digest_kind kind;

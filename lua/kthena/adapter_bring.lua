@@ -26,9 +26,10 @@ function bring.found(ctx, here, name)
   }
 end
 
--- What the engine has under a name that is to be loaded: `known`, or something else; nil if nothing.
-local function occupant(ctx, here, name, known)
-  if adapters.is_here(ctx, here, name, known) then
+-- What the engine has under a name that is to be loaded: `known`, or something else; nil if nothing. One that does not
+-- tell has what it had.
+local function occupant(ctx, here, name, known, is_loaded)
+  if here == false and is_loaded or here and adapters.is_here(ctx, here, name, known) then
     return known
   end
   return here and here[name] and { path = here[name].path, is_found = true } or nil
@@ -210,7 +211,7 @@ function bring.run(ctx, name, want, options)
     return fail(ctx, name, options, message, why, code)
   end
   local known = options.known or bring.found(ctx, here, name)
-  local old = occupant(ctx, here, name, known)
+  local old = occupant(ctx, here, name, known, options.is_loaded)
   options.known, options.is_loaded = known, old ~= nil and old == known
   if options.is_loaded and not options.in_place and is_unchanged(known, want, path, got) then
     return bring.settle(ctx, name, want, known, path, got)

@@ -56,7 +56,7 @@ end
 -- The engine's own reply: its JSON, or its text as a message.
 local function engine_reply(text)
   local reply = json.decode(text)
-  if type(reply) == "table" and not json.is_list(reply) then
+  if type(reply) == "table" and #reply == 0 then
     return reply
   end
   return { message = text }

@@ -195,7 +195,7 @@ function config.parse(data, options)
   local problem
   if #data > 0 then
     problem = read_adapters(set, data, "adapters", options)
-  elseif given(data.adapters) == nil and given(data.vLLMLoRAConfig) == nil then
+  elseif data.adapters == nil and data.vLLMLoRAConfig == nil then
     problem = next(data) ~= nil and 'has neither "adapters" nor "vLLMLoRAConfig"' or nil
   else
     problem = read_adapters(set, given(data.adapters), "adapters", options)

@@ -6,7 +6,10 @@ local view = require "kthena.adapter_view"
 
 local reconcile = {}
 
+local PROBLEM = "adapters/problem"
+local READY = "adapters/ready"
 local RECOVERY = "adapters/recovery"
+local MAX_SHOWN = 10
 local RECOVERY_BUCKETS = { 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600 }
 
 local function count(ctx, name, help)
@@ -37,7 +40,15 @@ local function recovered(ctx)
   end
 end
 
---- Brings metrics up to date after something has been done with an adapter, by what is known without the engine.
+-- Notes whether nothing is missing, for reconcile.after.
+local function note_ready(ctx, is_ready)
+  if ctx.memory.get(READY) ~= is_ready then
+    ctx.memory.set(READY, is_ready)
+  end
+end
+
+--- Brings metrics up to date after something has been done with an adapter, by what is known without the engine. When
+-- nothing is missing any more, that is compared at once: the readiness may hang on it.
 function reconcile.after(ctx)
   local all = view.gather(ctx)
   view.publish(ctx, all)
@@ -47,6 +58,9 @@ function reconcile.after(ctx)
     end
   end
   recovered(ctx)
+  if ctx.memory.get(READY) == false then
+    ctx.call("reconcile", {}, { wait = false })
+  end
 end
 
 -- The engine has what it should: what is known of an adapter says so.
@@ -77,6 +91,15 @@ local function examine(ctx, all, name)
   return record.refused ~= adapters.signature(want) and not is_waiting
 end
 
+-- The result of a comparison: not ready while it is not known what is declared.
+local function result_of(ctx, all, result)
+  if not all.set.known then
+    result.ready, result.detail = false, all.set.problem
+  end
+  note_ready(ctx, result.ready)
+  return result
+end
+
 -- The engine cannot be asked: what was loaded is not, if it is down.
 local function without_engine(ctx, message, kind)
   local all = view.gather(ctx, nil, kind)
@@ -92,7 +115,7 @@ local function without_engine(ctx, message, kind)
     count(ctx, "kthena_runtime_lora_reconcile_failures_total", "Comparisons that failed.")
     ctx.log.debug(("could not compare the engine's adapters: %s"):format(message))
   end
-  return all, { status = "waiting", message = message, ready = next(all.wanted) == nil and all.set.known }
+  return result_of(ctx, all, { status = "waiting", detail = message, ready = next(all.wanted) == nil })
 end
 
 -- An engine that cannot tell what it has and that has come back has nothing.
@@ -106,23 +129,29 @@ local function distrust(ctx, all)
 end
 
 local function report_problem(ctx, problem)
-  ctx.memory.update("adapters/problem", function(old)
-    if problem and problem ~= old then
-      ctx.log.warning(("the declared adapters are as they were: %s"):format(problem))
-    end
-    return problem
-  end)
+  if problem == ctx.memory.get(PROBLEM) then
+    return
+  elseif problem then
+    ctx.log.warning(("the declared adapters are as they were: %s"):format(problem))
+  end
+  ctx.memory.set(PROBLEM, problem)
 end
 
---- Compares what the engine has with what is wanted, and begins to restore what differs. Returns a table: status,
--- wanted and missing, numbers; restoring, a list; and ready, whether nothing is missing.
+-- What is missing, in words.
+local function missing_text(missing, wanted)
+  local shown = table.concat(missing, ", ", 1, math.min(#missing, MAX_SHOWN))
+  return ("%d of %d adapters are not loaded: %s%s"):format(#missing, wanted, shown,
+    #missing > MAX_SHOWN and ", ..." or "")
+end
+
+--- Compares what the engine has with what is wanted, and begins to restore what differs. Returns a table: status;
+-- wanted and missing, numbers; restoring, a list; ready, whether nothing is missing; and detail, what is.
 function reconcile.run(ctx)
   count(ctx, "kthena_runtime_lora_reconcile_runs_total", "Comparisons of the engine's adapters with what is wanted.")
   local is_back, began = ctx.trigger == "engine_up", ctx.time()
   local here, message, kind = engine.look(ctx, is_back and began + ctx.settings.reconcile_seconds or nil)
   if here == nil then
-    local _, result = without_engine(ctx, message, kind)
-    return result
+    return without_engine(ctx, message, kind)
   end
   local all = view.gather(ctx, here)
   report_problem(ctx, all.set.problem)
@@ -148,10 +177,10 @@ function reconcile.run(ctx)
   if #missing == 0 then
     recovered(ctx)
   end
-  return {
+  return result_of(ctx, all, {
     status = #restoring > 0 and "restoring" or "settled", wanted = wanted, missing = #missing, restoring = restoring,
-    ready = #missing == 0 and all.set.known,
-  }
+    ready = #missing == 0, detail = #missing > 0 and missing_text(missing, wanted) or nil,
+  })
 end
 
 --- Begins to restore those whose next try is due.

@@ -169,7 +169,7 @@ local function publish(ctx, all)
     local record, facts = all.records[name] or {}, all.facts[name] or {}
     local source = shown(record.source or facts.source or (all.wanted[name] or {}).source) or ""
     series[#series + 1] = { name = name, source = source:sub(1, MAX_LABEL), state = state }
-    up[#series] = (state == "loaded" or state == "unmanaged" or facts.confirmed) and 1 or 0
+    up[#series] = (state == "loaded" or state == "unmanaged" or BUSY[state] and facts.confirmed) and 1 or 0
     signature[#series] = ("%q %q %s %d"):format(name, source, state, up[#series])
   end
   local text = table.concat(signature, "\n")

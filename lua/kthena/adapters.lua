@@ -16,7 +16,6 @@
 -- ctx.memory "adapter/NAME" holds facts that a restart may forget: state (downloading, loading, loaded, failed,
 -- unloading, missing), since, error, failures, next_try, confirmed (by the engine), and source and path.
 local declared = require "kthena.adapter_config"
-local json = require "kthena.json"
 
 local adapters = {}
 
@@ -52,6 +51,19 @@ function adapters.check_name(ctx, name)
   return true
 end
 
+-- Plain data as one text, the same for equal data.
+local function text_of(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and ("%q"):format(value) or tostring(value)
+  end
+  local parts = {}
+  for key, item in pairs(value) do
+    parts[#parts + 1] = text_of(key) .. "=" .. text_of(item)
+  end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
 --- The record of an adapter, or nil.
 function adapters.record(ctx, name)
   return ctx.state.get(PREFIX .. name)
@@ -59,8 +71,7 @@ end
 
 --- Sets the record of an adapter; nil takes it away. Returns true; or nil, a message and a kind.
 function adapters.set_record(ctx, name, record)
-  local old = adapters.record(ctx, name)
-  if old == nil and record == nil or old and record and json.encode(old) == json.encode(record) then
+  if text_of(adapters.record(ctx, name)) == text_of(record) then
     return true -- without a write to the disk
   end
   return ctx.state.set(PREFIX .. name, record)
@@ -101,7 +112,7 @@ function adapters.note(ctx, name, state, more)
     if old and old.state == state and not facts.error then
       facts.since = old.since
     end
-    if old and state ~= "loaded" and state ~= "unloading" then
+    if old and state ~= "loaded" then
       facts.failures = facts.failures or old.failures
       facts.error = facts.error or old.error
     end
@@ -185,15 +196,11 @@ function adapters.is_unwanted(record, name, set)
   return set.absent[name] ~= nil or record ~= nil
 end
 
-local function text_of(value)
-  return value ~= nil and json.encode(value) or ""
-end
-
 --- What two adapters have to have in common to be the same for the engine, as one text.
 function adapters.signature(one)
   local fields = next(one.fields or {}) and one.fields or nil
-  return table.concat({ text_of(one.source), one.source and "" or text_of(one.output_dir), text_of(one.base_model),
-    text_of(one.pinned), text_of(fields) }, " ")
+  return text_of({ source = one.source, output_dir = not one.source and one.output_dir or nil,
+    base_model = one.base_model, pinned = one.pinned, fields = fields })
 end
 
 --- Whether two adapters are the same for the engine.

@@ -79,7 +79,8 @@ end
 local metrics = {}
 
 function metrics.gauge(name, help)
-  return made(registry.family(name, "gauge", help or ""))
+  local family = made(registry.family(name, "gauge", help or ""))
+  return family
 end
 
 function metrics.counter(name, help)
@@ -90,7 +91,8 @@ function metrics.counter(name, help)
 end
 
 function metrics.histogram(name, help, buckets)
-  return made(registry.family(name, "histogram", help or "", buckets))
+  local family = made(registry.family(name, "histogram", help or "", buckets))
+  return family
 end
 
 common.strict("ctx.metrics", metrics, common.names_of(metrics))

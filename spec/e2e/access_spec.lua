@@ -1,6 +1,6 @@
 -- What requests may have written and fetched: --output-root, the system's directories, --allow-source, and addresses
 -- that no request may lead to.
-local downloads = require("spec.support.downloads")
+local downloads = require("spec.support.api")
 local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local json = require("dkjson")

@@ -26,7 +26,7 @@ describe("a token", function()
   end)
 
   it("is asked for by everything else", function()
-    for _, path in ipairs({ "/v1/rules", "/openapi.json" }) do
+    for _, path in ipairs({ "/v1/rules", "/v1/jobs", "/openapi.json" }) do
       local reply = http.get(sidecar.url, path)
       assert.equal(401, reply.status, path)
       assert.truthy(reply.headers["www-authenticate"]:find("^Bearer"))

@@ -1,5 +1,5 @@
 -- POST /v1/download_model: what it takes, what it answers, and with which status it fails.
-local downloads = require("spec.support.downloads")
+local downloads = require("spec.support.api")
 local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local http = require("spec.support.http")

@@ -1,5 +1,5 @@
 -- Jobs over HTTP: listed, followed, cancelled, joined, queued, cut by a drain, counted.
-local downloads = require("spec.support.downloads")
+local downloads = require("spec.support.api")
 local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local http = require("spec.support.http")

@@ -1,5 +1,5 @@
 -- Files of sources and workflows that come and go while the runtime serves.
-local downloads = require("spec.support.downloads")
+local downloads = require("spec.support.api")
 local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local json = require("dkjson")

@@ -1,5 +1,5 @@
 -- Secrets: where they are sent, and that nothing which people or machines read afterwards holds one.
-local downloads = require("spec.support.downloads")
+local downloads = require("spec.support.api")
 local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local http = require("spec.support.http")

@@ -1,5 +1,6 @@
 -- The examples of rules/README.md do what the page says.
 local fake_engine = require("spec.support.fake_engine")
+local fake_workflow_ctx = require("spec.support.fake_workflow_ctx")
 local files = require("spec.support.files")
 local schemas = {
   Engines = require("kthena.engine").schema,
@@ -210,5 +211,23 @@ describe("the README of the rules", function()
       return nil, "no", "not_found"
     end
     assert.same({ nil, "no", "not_found" }, { workflow.run({ model = "m", output_dir = "/d" }, ctx) })
+  end)
+
+  it("shows a way to warm adapters up", function()
+    local built_in = testing.read(support.root .. "rules/workflows/load_lora.lua")
+    local run = lua_after("This\none warms the adapter up")
+    local at = built_in:find("  run = function", 1, true)
+    local path = files.write(files.temporary() .. "/workflows/load_lora.lua",
+      'local json = require "kthena.json"\n' .. built_in:sub(1, at - 1) .. run .. "}\n")
+    local rules = testing.workflow(path)
+    local ctx, world = fake_workflow_ctx.new()
+    world:source("s3://b/a", {})
+    local params = { lora_name = "a", source = "s3://b/a", output_dir = "/adapters/a" }
+    assert.is_true(rules.run(params, ctx).warm)
+    assert.equal("http://127.0.0.1:1/v1/completions", world.requests[1].url)
+    assert.truthy(world.requests[1].body:find('"model":"a"', 1, true))
+    world.http_failure = "connection refused"
+    assert.is_false(rules.run(params, ctx).warm)
+    assert.same({ "warning: could not warm up a: connection refused" }, world.logs)
   end)
 end)

@@ -12,7 +12,7 @@ Double.__index = Double
 
 -- Starts the program and connects to its control port.
 local function run(self)
-  self.process = process.start({ "luajit", files.root .. "/tests/servers/adapters.lua", "--engine", self.kind,
+  self.process = process.start({ "luajit", "-joff", files.root .. "/tests/servers/adapters.lua", "--engine", self.kind,
     "--port", tostring(self.port), "--management-port", tostring(self.management_port), "--model", self.model })
   local ports = wait.until_true("the engine double to listen", function()
     local line = self.process:stdout():match("^(%d+ %d+ %d+)\n")

@@ -30,12 +30,18 @@ function files.remove(path)
 end
 
 --- Makes a directory that is removed with the scope. Returns its path.
-function files.temporary()
-  local path = assert(stdlib.mkdtemp((os.getenv("TMPDIR") or "/tmp") .. "/kthena-spec-XXXXXX"))
+-- @param parent where; TMPDIR by default
+function files.temporary(parent)
+  local path = assert(stdlib.mkdtemp((parent or os.getenv("TMPDIR") or "/tmp") .. "/kthena-spec-XXXXXX"))
   scope.defer(function()
     remove(path)
   end)
   return path
+end
+
+--- The same on a file system that is in memory, if there is one: for what would wait for a busy disk.
+function files.in_memory()
+  return files.temporary(stat.stat("/dev/shm") and "/dev/shm" or nil)
 end
 
 --- Makes a directory and those above it.

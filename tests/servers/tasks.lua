@@ -72,6 +72,20 @@ function Connection:bytes(count)
   return table.concat(parts)
 end
 
+--- Reads what has arrived, at least one byte; nil when the peer has closed or reset the connection.
+function Connection:some()
+  while true do
+    local bytes, problem, partial = self.socket:receive(65536)
+    bytes = bytes or partial
+    if bytes and bytes ~= "" then
+      return bytes
+    elseif problem ~= "timeout" then
+      return nil
+    end
+    coroutine.yield({ read = self })
+  end
+end
+
 --- Sends all bytes; false when the peer is gone.
 function Connection:send(bytes)
   local from = 1
@@ -88,6 +102,11 @@ function Connection:send(bytes)
   return true
 end
 
+--- Says that nothing more will be sent.
+function Connection:shutdown()
+  self.socket:shutdown("send")
+end
+
 --- Sends bytes of memory (a pointer), which have to stay there until then; false when the peer is gone.
 function Connection:send_memory(pointer, length)
   local sent = 0
@@ -96,7 +115,7 @@ function Connection:send_memory(pointer, length)
     if count >= 0 then
       sent = sent + count
     elseif ffi.errno() == EAGAIN then
-      coroutine.yield({ write = self.socket })
+      coroutine.yield({ write = self })
     elseif ffi.errno() ~= EINTR then
       return false
     end
@@ -116,6 +135,11 @@ function Connection:reset()
     self.socket:setoption("linger", { on = true, timeout = 0 })
     self:close()
   end
+end
+
+--- Makes a connection of a connected socket that has no time-out.
+function tasks.adopt(sock)
+  return setmetatable({ socket = sock }, Connection)
 end
 
 local function bind(host, port)
@@ -172,7 +196,7 @@ local function accept(listener)
   while client do
     client:settimeout(0)
     client:setoption("tcp-nodelay", true)
-    local connection = setmetatable({ socket = client }, Connection)
+    local connection = tasks.adopt(client)
     local own = listeners[listener]
     own.connections[connection] = true
     tasks.start(function()
@@ -184,9 +208,9 @@ local function accept(listener)
   end
 end
 
--- What the loop waits for: sockets to read and write, who waits on each, and seconds until the next alarm.
+-- What the loop waits for: sockets to read and write, who waits for each, and seconds until the next alarm.
 local function interests()
-  local read, write, owners, timeout = {}, {}, {}, 60
+  local read, write, readers, writers, timeout = {}, {}, {}, {}, 60
   for listener in pairs(listeners) do
     read[#read + 1] = listener
   end
@@ -195,13 +219,13 @@ local function interests()
     if connection and connection.closed then
       waiting[thread] = nil
     elseif connection then
-      local list = wish.read and read or write
+      local list, owners = wish.read and read or write, wish.read and readers or writers
       list[#list + 1], owners[connection.socket] = connection.socket, thread
     elseif wish.until_ then
       timeout = math.max(0, math.min(timeout, wish.until_ - socket.gettime()))
     end
   end
-  return read, write, owners, timeout
+  return read, write, readers, writers, timeout
 end
 
 local function resume_due()
@@ -219,15 +243,18 @@ end
 --- Serves for ever.
 function tasks.run()
   while true do
-    local read, write, owners, timeout = interests()
+    local read, write, readers, writers, timeout = interests()
     local readable, writable = socket.select(read, write, timeout)
-    for _, ready in ipairs({ readable, writable }) do
-      for _, sock in ipairs(ready) do
-        if listeners[sock] then
-          accept(sock)
-        elseif owners[sock] then
-          resume(owners[sock])
-        end
+    for _, sock in ipairs(readable) do
+      if listeners[sock] then
+        accept(sock)
+      elseif readers[sock] then
+        resume(readers[sock])
+      end
+    end
+    for _, sock in ipairs(writable) do
+      if writers[sock] then
+        resume(writers[sock])
       end
     end
     resume_due()

@@ -206,7 +206,7 @@ static void starts_again_when_the_source_changes(void **state) {
                                                           .times = 1,
                                                           .etag = "\"v3\"",
                                                           .bytes = other,
-                                                          .size = 5 * PART});
+                                                          .size = 6 * PART});
     trial_fails(&one.trial, ERROR_PROTOCOL, "changes while it is read");
     assert_false(exists(&one.trial, "dir/file"));
     one_end(&one);

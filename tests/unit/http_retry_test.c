@@ -103,7 +103,6 @@ static void other_failures_are_final(void **state) {
         {.reply = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", .after = CLOSE},
         {.reply = "HTTP/1.1 501 No\r\nContent-Length: 0\r\n\r\n", .after = CLOSE},
         {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", .after = CLOSE},
-        {.reply = "no http\r\n\r\n", .after = CLOSE},
         {.reply = "HTTP/1.1 302 A\r\nLocation: http://other.example/\r\nContent-Length: 0\r\n\r\n",
          .after = CLOSE},
     };

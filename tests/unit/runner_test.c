@@ -336,7 +336,8 @@ static void an_expired_listing_is_made_anew(void **state) {
     static const struct step steps[] = {
         {.reply = REPLY("", 8, "a 2 b 3 ")},
         {.reply = REPLY("", 3, "123")},
-        {.reply = "HTTP/1.1 403 Expired\r\nContent-Length: 0\r\n\r\n"},
+        /* What has come is in its place before the refusal comes. */
+        {.reply = "HTTP/1.1 403 Expired\r\nContent-Length: 0\r\n\r\n", .pause_ms = 1000},
         {.reply = REPLY("", 8, "a 2 b 3 ")},
         {.reply = REPLY("", 2, "12")},
     };

@@ -31,7 +31,8 @@ enum after { KEEP, CLOSE, RESET, STALL }; /* STALL: keep silent until the client
 struct step {
     const char *reply;
     enum after after;
-    size_t length; /* of reply; 0: it is a string */
+    size_t length;     /* of reply; 0: it is a string */
+    unsigned pause_ms; /* before it */
 };
 
 struct tcp_server {
@@ -107,6 +108,7 @@ static inline bool server_read_request(struct tcp_server *server) {
 
 static inline void server_answer(struct tcp_server *server, const struct step *step) {
     size_t length = step->length ? step->length : strlen(step->reply), sent = 0;
+    usleep(step->pause_ms * 1000);
     while (sent < length) {
         ssize_t count = send(server->connection, step->reply + sent, length - sent, MSG_NOSIGNAL);
         if (count <= 0)
