@@ -65,6 +65,7 @@ static int rules(lua_State *lua) {
 
 /* One request and its reply, which a Lua error must not leak. */
 struct exchange {
+    struct http_header headers[HEADERS_MAX];
     struct http_reply reply;
     char *authorization; /* NULL: none */
 };
@@ -100,7 +101,7 @@ static struct error *told(struct error *error) {
 
 static struct error *send_request(const struct engine_target *target, struct exchange *exchange,
                                   struct http_request *request, const char *type) {
-    struct http_header headers[HEADERS_MAX];
+    struct http_header *headers = exchange->headers;
     request->headers = headers;
     if (type)
         headers[request->header_count++] = (struct http_header){"Content-Type", type, false};

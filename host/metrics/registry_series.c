@@ -137,7 +137,7 @@ static void apply(const struct registry_family *family, struct series *series,
         return;
     }
     series->value += value;
-    if (operation == ADD)
+    if (operation == ADD || !series->counts)
         return;
     while (bucket < family->bound_count && value > family->bounds[bucket].value)
         bucket++;
