@@ -12,7 +12,7 @@
 static void follow(struct triggers *triggers) {
     struct generation *generation = triggers->config.generation(triggers->config.context);
     pthread_mutex_lock(&triggers->lock);
-    plan_follow(triggers, generation);
+    schedule_follow(triggers, generation);
     pthread_mutex_unlock(&triggers->lock);
     generation_unref(generation);
 }
@@ -38,7 +38,7 @@ static void take_job(struct trigger *trigger, struct job *job) {
 /* The run could not begin. Takes over the error. With the lock held. */
 static void take_refusal(struct trigger *trigger, const char *word, struct error *error) {
     if (error->kind == ERROR_OVERLOAD)
-        plan_retry(trigger, word, clock_ms());
+        schedule_retry(trigger, word, clock_ms());
     log_error_free(trigger->failing ? LOG_DEBUG : LOG_WARNING, error,
                    "workflow %s could not be started (%s)", trigger->name, word);
     trigger->failing = true;
@@ -48,7 +48,7 @@ static void take_refusal(struct trigger *trigger, const char *word, struct error
  * for the jobs' lock and may look at files. A trigger is never removed meanwhile. */
 static void run(struct triggers *triggers, struct trigger *trigger) {
     const struct triggers_config *config = &triggers->config;
-    const char *word = plan_begin(trigger, clock_ms());
+    const char *word = schedule_begin(trigger, clock_ms());
     struct job *job = NULL;
     struct error *error = NULL;
     pthread_mutex_unlock(&triggers->lock);
@@ -73,7 +73,7 @@ static void step(struct triggers *triggers) {
         pthread_mutex_unlock(&triggers->lock);
         follow(triggers);
         pthread_mutex_lock(&triggers->lock);
-    } else if ((due = plan_next(triggers, now, &until))) {
+    } else if ((due = schedule_next(triggers, now, &until))) {
         run(triggers, due);
     } else if (until == INT64_MAX) {
         pthread_cond_wait(&triggers->changed, &triggers->lock);
@@ -111,7 +111,7 @@ void triggers_stop(struct triggers *triggers) {
 void triggers_free(struct triggers *triggers) {
     if (!triggers)
         return;
-    plan_clear(triggers);
+    schedule_free(triggers);
     pthread_cond_destroy(&triggers->changed);
     pthread_mutex_destroy(&triggers->lock);
     memory_free(triggers);
@@ -138,9 +138,9 @@ static void skip_missed(struct trigger *trigger) {
 void triggers_ended(struct triggers *triggers, struct job *job) {
     struct job *ended = NULL;
     pthread_mutex_lock(&triggers->lock);
-    struct trigger *trigger = plan_find(triggers, job_kind(job));
+    struct trigger *trigger = schedule_find(triggers, job_kind(job));
     if (trigger && trigger->guards)
-        plan_result(trigger, job);
+        schedule_result(trigger, job);
     if (trigger && trigger->job == job) {
         ended = trigger->job;
         trigger->job = NULL;

@@ -1,6 +1,6 @@
 /*
- * What triggers.c, which runs the workflows, and trigger_plan.c, which keeps what is known of each,
- * share. Private to the two.
+ * What triggers.c, which runs the workflows, and trigger_schedule.c, which keeps what is known of
+ * each, share. Private to the two.
  */
 #ifndef KTHENA_SIDECAR_TRIGGERS_INTERNAL_H
 #define KTHENA_SIDECAR_TRIGGERS_INTERNAL_H
@@ -44,22 +44,22 @@ struct triggers {
 
 /* Takes over what the workflows of a generation say. The first generation makes the event `start`,
  * each other one `rules_changed`. */
-void plan_follow(struct triggers *triggers, const struct generation *generation);
+void schedule_follow(struct triggers *triggers, const struct generation *generation);
 
 /* The workflow whose turn it is, NULL if there is none; then *wait_ms is until when (monotonic)
  * there is nothing to do, INT64_MAX without end. */
-struct trigger *plan_next(const struct triggers *triggers, int64_t now_ms, int64_t *wait_ms);
+struct trigger *schedule_next(const struct triggers *triggers, int64_t now_ms, int64_t *wait_ms);
 
 /* Notes that a run begins, and says what triggers it. */
-const char *plan_begin(struct trigger *trigger, int64_t now_ms);
+const char *schedule_begin(struct trigger *trigger, int64_t now_ms);
 
 /* Notes that the run could not begin for the reason that trigger was; it is tried again. */
-void plan_retry(struct trigger *trigger, const char *word, int64_t now_ms);
+void schedule_retry(struct trigger *trigger, const char *word, int64_t now_ms);
 
 /* Notes what a run has come to. */
-void plan_result(struct trigger *trigger, struct job *job);
+void schedule_result(struct trigger *trigger, struct job *job);
 
-struct trigger *plan_find(const struct triggers *triggers, const char *name);
-void plan_clear(struct triggers *triggers);
+struct trigger *schedule_find(const struct triggers *triggers, const char *name);
+void schedule_free(struct triggers *triggers);
 
 #endif

@@ -110,15 +110,19 @@ bool state_table_get(struct state_table *table, const char *name, struct buffer 
     return exists;
 }
 
-void state_members(const struct state_entry *entries, size_t count, struct buffer *out) {
+void state_member(const struct state_entry *entry, struct buffer *out) {
     struct json json;
     json_begin(&json, out);
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
+    json_string(&json, entry->name);
+    buffer_byte(out, ':');
+    buffer_string(out, entry->json);
+}
+
+void state_members(const struct state_table *table, size_t from, size_t to, struct buffer *out) {
+    for (size_t i = from; i < to; i++) {
+        if (i > from)
             buffer_byte(out, ',');
-        json_string(&json, entries[i].name);
-        buffer_byte(out, ':');
-        buffer_string(out, entries[i].json);
+        state_member(&table->entries[i], out);
     }
 }
 
@@ -130,7 +134,7 @@ void state_table_all(struct state_table *table, const char *prefix, struct buffe
     size_t end = first;
     while (end < table->count && text_starts(table->entries[end].name, prefix))
         end++;
-    state_members(table->entries + first, end - first, out);
+    state_members(table, first, end, out);
     pthread_mutex_unlock(&table->reading);
     buffer_byte(out, '}');
 }

@@ -176,15 +176,15 @@ static void print(const struct state_table *table, const struct state_change *ch
     bool before = change->at > 0;
     bool after = rest < table->count;
     buffer_format(out, "{\"version\":%d,\"values\":{", VERSION);
-    state_members(table->entries, change->at, out);
+    state_members(table, 0, change->at, out);
     if (change->json) {
         if (before)
             buffer_byte(out, ',');
-        state_members(&changed, 1, out);
+        state_member(&changed, out);
     }
     if ((before || change->json) && after)
         buffer_byte(out, ',');
-    state_members(table->entries + rest, table->count - rest, out);
+    state_members(table, rest, table->count, out);
     buffer_string(out, "}}\n");
 }
 

@@ -44,7 +44,9 @@ struct error *state_file_open(struct state_table *table, const char *directory, 
 struct error *state_file_write(const struct state_table *table, const struct state_change *change)
     __attribute__((warn_unused_result));
 
-/* Appends the members of a JSON object: the entries from first on whose names begin with prefix. */
-void state_members(const struct state_entry *entries, size_t count, struct buffer *out);
+/* Appends members of a JSON object: one, or the entries from `from` to before `to`, with commas
+ * between them. */
+void state_member(const struct state_entry *entry, struct buffer *out);
+void state_members(const struct state_table *table, size_t from, size_t to, struct buffer *out);
 
 #endif

@@ -21,7 +21,7 @@ static const struct {
              {WORKFLOW_ON_FILE_CHANGED, "file_changed"}};
 enum { WORDS = sizeof words / sizeof *words };
 
-struct trigger *plan_find(const struct triggers *triggers, const char *name) {
+struct trigger *schedule_find(const struct triggers *triggers, const char *name) {
     struct trigger *trigger = triggers->list;
     while (trigger && strcmp(trigger->name, name) != 0)
         trigger = trigger->next;
@@ -54,7 +54,7 @@ static double seconds_of(const struct triggers *triggers, const struct workflow 
 }
 
 static struct trigger *trigger_of(struct triggers *triggers, const char *name) {
-    struct trigger *trigger = plan_find(triggers, name);
+    struct trigger *trigger = schedule_find(triggers, name);
     if (trigger)
         return trigger;
     trigger = memory_zero(1, sizeof *trigger);
@@ -89,7 +89,7 @@ static void leave(struct trigger *trigger) {
     trigger->guards = NULL;
 }
 
-void plan_follow(struct triggers *triggers, const struct generation *generation) {
+void schedule_follow(struct triggers *triggers, const struct generation *generation) {
     unsigned event = triggers->generation ? WORKFLOW_ON_RULES_CHANGED : WORKFLOW_ON_START;
     if (generation_number(generation) == triggers->generation)
         return;
@@ -104,7 +104,7 @@ void plan_follow(struct triggers *triggers, const struct generation *generation)
     }
 }
 
-struct trigger *plan_next(const struct triggers *triggers, int64_t now_ms, int64_t *wait_ms) {
+struct trigger *schedule_next(const struct triggers *triggers, int64_t now_ms, int64_t *wait_ms) {
     *wait_ms = INT64_MAX;
     for (struct trigger *trigger = triggers->list; trigger; trigger = trigger->next) {
         if (trigger->job || (!trigger->pending && trigger->every <= 0))
@@ -118,7 +118,7 @@ struct trigger *plan_next(const struct triggers *triggers, int64_t now_ms, int64
     return NULL;
 }
 
-const char *plan_begin(struct trigger *trigger, int64_t now_ms) {
+const char *schedule_begin(struct trigger *trigger, int64_t now_ms) {
     trigger->next_ms = now_ms + (int64_t)(trigger->every * 1000);
     trigger->retry_ms = 0;
     for (size_t i = 0; i < WORDS; i++) {
@@ -130,7 +130,7 @@ const char *plan_begin(struct trigger *trigger, int64_t now_ms) {
     return "timer";
 }
 
-void plan_retry(struct trigger *trigger, const char *word, int64_t now_ms) {
+void schedule_retry(struct trigger *trigger, const char *word, int64_t now_ms) {
     trigger->retry_ms = now_ms + RETRY_MS;
     for (size_t i = 0; i < WORDS; i++)
         if (strcmp(words[i].word, word) == 0)
@@ -144,7 +144,7 @@ static void take_word(struct trigger *trigger, bool is_ready, const char *detail
     trigger->detail = detail ? memory_string(detail) : NULL;
 }
 
-void plan_result(struct trigger *trigger, struct job *job) {
+void schedule_result(struct trigger *trigger, struct job *job) {
     struct error *error = job_error(job);
     struct buffer text = {0};
     if (error && error->kind != ERROR_CANCELLED) {
@@ -160,7 +160,11 @@ void plan_result(struct trigger *trigger, struct job *job) {
     error_free(error);
 }
 
+<<<<<<< HEAD:host/sidecar/trigger_plan.c
 void plan_clear(struct triggers *triggers) {
+=======
+void schedule_free(struct triggers *triggers) {
+>>>>>>> adapters:host/sidecar/trigger_schedule.c
     while (triggers->list) {
         struct trigger *trigger = triggers->list;
         triggers->list = trigger->next;
