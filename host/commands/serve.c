@@ -1,6 +1,5 @@
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/redact.h"
 #include "base/url.h"
 #include "commands/serve_options.h"
 #include "commands/signals.h"
@@ -16,8 +15,19 @@
 
 enum { JOBS_MAX = 64 }; /* of --max-jobs: each has a thread with a Lua state */
 
-/* The engine's metrics URL from its base URL and path, checked. */
-static struct error *join_url(const struct options *options, char **out) {
+/* The engine's addresses. */
+struct engine_urls {
+    char *base;    /* without a slash at its end */
+    char *metrics; /* that and the path of its metrics */
+};
+
+static void free_urls(struct engine_urls *urls) {
+    memory_free(urls->base);
+    memory_free(urls->metrics);
+}
+
+/* The engine's URLs, checked. */
+static struct error *join_url(const struct options *options, struct engine_urls *out) {
     const char *base = options_string(options, "engine-base-url");
     const char *path = options_string(options, "engine-metrics-path");
     struct url url = {0};
@@ -40,44 +50,20 @@ static struct error *join_url(const struct options *options, char **out) {
         return error_new(ERROR_INVALID, error, "flag '--engine-metrics-path'");
     }
     url_free(&url);
-    *out = joined;
+    out->base = memory_format("%.*s", (int)length, base);
+    out->metrics = joined;
     return NULL;
 }
 
-/* The URL of a flag, checked; NULL when it is not given. */
-static struct error *check_url(const struct options *options, const char *flag) {
-    const char *text = options_string(options, flag);
-    struct url url = {0};
-    if (!text)
-        return NULL;
-    struct error *error = url_parse(text, &url);
-    url_free(&url);
-    return error ? error_new(ERROR_INVALID, error, "flag '--%s'", flag) : NULL;
-}
-
-/* The engine as workflows call it. */
-static void configure_engine(const struct options *options, struct sidecar_config *config,
-                             char **base) {
-    const char *url = options_string(options, "engine-base-url");
-    const char *key = getenv("ENGINE_API_KEY");
-    size_t length = strlen(url);
-    while (length && url[length - 1] == '/')
-        length--;
-    *base = memory_copy(url, length);
-    config->engine_url = *base;
-    config->management_url = options_string(options, "engine-management-url");
-    config->engine_api_key = key && *key ? key : NULL;
-    if (config->engine_api_key)
-        redact_secret(key, strlen(key));
-    const char *ca_file = options_string(options, "engine-ca-file");
-    config->ca_file = ca_file ? ca_file : config->ca_file;
-    config->state_dir = options_string(options, "state-dir");
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
 }
 
 static struct error *configure(const struct serve_options *given, struct sidecar_config *config,
-                               char **url, char **base) {
+                               struct engine_urls *urls) {
     const struct options *options = given->options;
-    struct error *error = join_url(options, url);
+    struct error *error = join_url(options, urls);
     if (error)
         return error;
     const char *cert = options_string(options, "tls-cert"),
@@ -85,13 +71,19 @@ static struct error *configure(const struct serve_options *given, struct sidecar
     if (!cert != !key)
         return error_new(ERROR_INVALID, NULL, "--tls-cert and --tls-key go together; give %s too",
                          cert ? "--tls-key" : "--tls-cert");
-    const char *ca_file = getenv("SSL_CERT_FILE");
+    const char *ca_file = options_string(options, "engine-ca-file");
     *config = (struct sidecar_config){
         .engine = options_string(options, "engine"),
-        .metrics_url = *url,
+        .metrics_url = urls->metrics,
+        .engine_url = urls->base,
+        .management_url = options_string(options, "engine-management-url"),
+        .engine_api_key = variable("ENGINE_API_KEY"),
+        .state_dir = options_string(options, "state-dir"),
+        .settings = given->values,
+        .setting_count = given->value_count,
         .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
         .max_page_bytes = options_bytes(options, "max-page-bytes"),
-        .ca_file = ca_file && *ca_file ? ca_file : NULL,
+        .ca_file = ca_file ? ca_file : variable("SSL_CERT_FILE"),
         .rules = given->sources,
         .first = given->generation,
         .server = {.port = (int)options_integer(options, "port"),
@@ -99,12 +91,6 @@ static struct error *configure(const struct serve_options *given, struct sidecar
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
-    configure_engine(options, config, base);
-    config->settings = given->values;
-    config->setting_count = given->value_count;
-    error = check_url(options, "engine-management-url");
-    if (error)
-        return error;
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);
@@ -177,6 +163,21 @@ static const struct option_spec own_options[] = {
      .environment = "KTHENA_ENGINE_METRICS_PATH",
      .fallback = "/metrics",
      .help = "path of the engine's metrics"},
+    {.name = "engine-management-url",
+     .value = "URL",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_MANAGEMENT_URL",
+     .help = "the engine's other address, if it has one for its administration"},
+    {.name = "engine-ca-file",
+     .value = "FILE",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_CA_FILE",
+     .help = "authorities trusted for an https engine, instead of the system's"},
+    {.name = "state-dir",
+     .value = "DIR",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_STATE_DIR",
+     .help = "keep here what workflows remember, across restarts"},
     OPTION_POD(true),
     OPTION_MODEL(true),
     OPTION_RULES,
@@ -207,21 +208,6 @@ static const struct option_spec own_options[] = {
      .type = OPTION_STRING,
      .environment = "KTHENA_TLS_KEY",
      .help = "the certificate's private key (PEM)"},
-    {.name = "engine-management-url",
-     .value = "URL",
-     .type = OPTION_STRING,
-     .environment = "KTHENA_ENGINE_MANAGEMENT_URL",
-     .help = "where the engine takes management calls, if not where the rules look"},
-    {.name = "engine-ca-file",
-     .value = "FILE",
-     .type = OPTION_STRING,
-     .environment = "KTHENA_ENGINE_CA_FILE",
-     .help = "trust these authorities (PEM) for an https engine, in place of SSL_CERT_FILE"},
-    {.name = "state-dir",
-     .value = "DIR",
-     .type = OPTION_STRING,
-     .environment = "KTHENA_STATE_DIR",
-     .help = "where workflows keep what must outlive the process"},
     {.name = "output-root",
      .value = "DIR",
      .type = OPTION_LIST,
@@ -260,7 +246,8 @@ const struct command serve_command = {
                  "files are watched: an edit is live within two seconds, a bad one leaves the last "
                  "good rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
                  "In the variable of a repeatable option commas separate the values. "
-                 "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
+                 "ENGINE_API_KEY is sent to the engine as a bearer token. SSL_CERT_FILE takes the "
+                 "place of the system's authorities for an https engine.",
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"
                          "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
                          "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
@@ -274,12 +261,11 @@ static struct error *run(const struct serve_options *given) {
     struct signals signals;
     signals_block(&signals);
     struct sidecar_config config;
-    char *url = NULL, *base = NULL;
-    struct error *error = configure(given, &config, &url, &base);
+    struct engine_urls urls = {0};
+    struct error *error = configure(given, &config, &urls);
     if (!error)
         error = serve(&config, &signals);
-    memory_free(url);
-    memory_free(base);
+    free_urls(&urls);
     return error;
 }
 

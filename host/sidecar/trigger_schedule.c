@@ -160,11 +160,7 @@ void schedule_result(struct trigger *trigger, struct job *job) {
     error_free(error);
 }
 
-<<<<<<< HEAD:host/sidecar/trigger_plan.c
-void plan_clear(struct triggers *triggers) {
-=======
 void schedule_free(struct triggers *triggers) {
->>>>>>> adapters:host/sidecar/trigger_schedule.c
     while (triggers->list) {
         struct trigger *trigger = triggers->list;
         triggers->list = trigger->next;
