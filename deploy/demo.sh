@@ -40,8 +40,9 @@ start_engine() {
 start_engine || { echo "demo.sh: the demo engine did not start; is port $engine_port taken? choose another: ENGINE_PORT=8001 $0" >&2; exit 1; }
 "$runtime" --engine auto --pod demo.default --model demo/tiny-chat-1b --host 127.0.0.1 --port "$port" \
   --engine-base-url "http://127.0.0.1:$engine_port" --state-dir "$work/state" &
-pids+=($!)
-wait_for "http://127.0.0.1:$port/ready" $! || { echo "demo.sh: the sidecar did not start; is port $port taken? choose another: PORT=9001 $0" >&2; exit 1; }
+sidecar_pid=$!
+pids+=("$sidecar_pid")
+wait_for "http://127.0.0.1:$port/ready" "$sidecar_pid" || { echo "demo.sh: the sidecar did not start; is port $port taken? choose another: PORT=9001 $0" >&2; exit 1; }
 sleep 2
 
 say "What the engine says (http://127.0.0.1:$engine_port/metrics, the first lines of each kind):"
@@ -64,6 +65,7 @@ head -c 1000000 /dev/urandom >"$work/adapter/adapter_model.safetensors"
 say "The engine is killed and started again, and the adapter is back without a call:"
 kill -9 "$engine_pid"
 wait "$engine_pid" 2>/dev/null || true
+pids=("$sidecar_pid")
 start_engine || { echo "demo.sh: the demo engine did not start again" >&2; exit 1; }
 for _ in $(seq 100); do
   ! curl -s "http://127.0.0.1:$engine_port/v1/models" | grep -q '"sql"' || break
