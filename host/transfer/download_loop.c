@@ -10,7 +10,6 @@ enum {
     BUFFER_MIN = 1024,
     BUFFERS_BYTES = 8 * 1024 * 1024, /* of all connections */
     RATE_SLICES = 10,                /* the rate holds over this fraction of a second */
-    READS_MAX = 100,                 /* of a connection in one call of libcurl, a buffer each */
     SLOWEST_WORKER = 8 * 1024,       /* bytes a second below which it is not worth a connection */
     STALL_CHECK_MS = 100,
 };
@@ -22,7 +21,7 @@ static void limit_workers(struct download *download) {
         int64_t most = config->limit_rate / SLOWEST_WORKER;
         if (most < config->max_workers)
             config->max_workers = most < 1 ? 1 : (int)most;
-        buffer = config->limit_rate / RATE_SLICES / READS_MAX / config->max_workers;
+        buffer = config->limit_rate / RATE_SLICES / config->max_workers;
     }
     download->buffer_bytes = (long)(buffer > BUFFER_MAX   ? BUFFER_MAX
                                     : buffer < BUFFER_MIN ? BUFFER_MIN
