@@ -58,8 +58,8 @@ local function table_of(world, counter)
   return store
 end
 
---- Says what a source holds: revision, digest (the revision if not given), files (path -> text; those of an adapter),
--- or failure and kind.
+--- Says what a source holds: revision, digest (the revision if not given), files (path -> text; those of an adapter);
+-- or failure and kind; and the seconds it takes.
 function World:source(uri, one)
   self.sources[uri] = one
 end
@@ -193,6 +193,7 @@ local function download_of(world)
   return function(source, directory, options)
     local one = world.sources[source] or { failure = "nobody has " .. source, kind = "not_found" }
     world.downloads[#world.downloads + 1] = { source = source, directory = directory, options = options }
+    world.now = world.now + (one.seconds or 0)
     if one.failure then
       return nil, one.failure, one.kind or "unreachable"
     end
