@@ -124,15 +124,20 @@ static char *help_text(const char *help) {
     return copy;
 }
 
-/* The text of `le`: the shortest that reads back as the same double, and not as an integer. */
+/* The text of `le`: the shortest that reads back as the same double, and not as an integer. Round
+ * numbers stay without an exponent, as everybody writes them. */
 static char *bound_text(double bound) {
     char text[40];
+    if (floor(bound) == bound && fabs(bound) < 1e15) {
+        snprintf(text, sizeof text, "%.1f", bound);
+        return memory_string(text);
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, bound);
         if (strtod(text, NULL) == bound)
             break;
     }
-    return memory_format("%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+    return memory_string(text);
 }
 
 static struct registry_family *make_family(struct metric_registry *registry, const char *name,

@@ -144,6 +144,12 @@ static int take_ready(lua_State *lua) {
     return 0;
 }
 
+/* outcome:status(title) */
+static int take_status(lua_State *lua) {
+    load_replace(&workflow_of(lua)->status, api_text(lua, 2));
+    return 0;
+}
+
 /* outcome:setting(name, flag or nil, env or nil, type, default or nil, help) */
 static int take_setting(lua_State *lua) {
     struct workflow *workflow = workflow_of(lua);
@@ -167,23 +173,15 @@ static int take_setting(lua_State *lua) {
 }
 
 const luaL_Reg load_workflow_methods[] = {
-    {"workflow", take_workflow},
-    {"param", take_param},
-    {"choice", take_choice},
-    {"async", take_async},
-    {"started", take_started},
-    {"echo", take_echo},
-    {"same", take_same},
-    {"exclusive", take_exclusive},
-    {"serial", take_serial},
-    {"parallel", take_parallel},
-    {"every", take_every},
-    {"every_setting", take_every_setting},
-    {"event", take_event},
-    {"quiet", take_quiet},
-    {"ready", take_ready},
-    {"setting", take_setting},
-    {NULL, NULL},
+    {"workflow", take_workflow}, {"param", take_param},
+    {"choice", take_choice},     {"async", take_async},
+    {"started", take_started},   {"echo", take_echo},
+    {"same", take_same},         {"exclusive", take_exclusive},
+    {"serial", take_serial},     {"parallel", take_parallel},
+    {"every", take_every},       {"every_setting", take_every_setting},
+    {"event", take_event},       {"quiet", take_quiet},
+    {"ready", take_ready},       {"status", take_status},
+    {"setting", take_setting},   {NULL, NULL},
 };
 
 bool load_workflow_complete(const struct workflow *workflow) {
@@ -223,6 +221,7 @@ void load_workflow_free(struct workflow *workflow) {
     memory_free(workflow->serial);
     memory_free(workflow->every_setting);
     memory_free(workflow->ready);
+    memory_free(workflow->status);
     for (size_t i = 0; i < workflow->setting_count; i++)
         free_setting(&workflow->settings[i]);
     memory_free(workflow->settings);

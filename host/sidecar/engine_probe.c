@@ -52,32 +52,32 @@ static int await_connection(int fd, const atomic_bool *stop) {
 static enum probe_outcome try_address(const struct addrinfo *address, const atomic_bool *stop) {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return PROBE_SILENT;
+        return PROBE_LOST;
     int failure = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
     if (failure == EINPROGRESS)
         failure = await_connection(fd, stop);
     close(fd);
     if (failure == 0)
         return PROBE_CONNECTED;
-    return failure == ECONNREFUSED || failure == ECONNRESET ? PROBE_REFUSED : PROBE_SILENT;
+    if (failure == ETIMEDOUT)
+        return PROBE_SILENT;
+    return failure == ECONNREFUSED || failure == ECONNRESET ? PROBE_REFUSED : PROBE_LOST;
 }
 
-/* A name may have addresses of which the engine listens on one. */
 static enum probe_outcome try_addresses(const struct engine_probe *probe, const atomic_bool *stop) {
-    enum probe_outcome outcome = PROBE_SILENT;
+    enum probe_outcome outcome = PROBE_LOST;
     for (const struct addrinfo *each = probe->addresses; each && !atomic_load(stop);
          each = each->ai_next) {
         enum probe_outcome one = try_address(each, stop);
         if (one == PROBE_CONNECTED)
             return one;
-        if (one == PROBE_REFUSED)
-            outcome = one;
+        outcome = one > outcome ? one : outcome;
     }
     return outcome;
 }
 
 enum probe_outcome engine_probe(struct engine_probe *probe, const atomic_bool *stop) {
-    enum probe_outcome outcome = resolve(probe) ? try_addresses(probe, stop) : PROBE_SILENT;
+    enum probe_outcome outcome = resolve(probe) ? try_addresses(probe, stop) : PROBE_LOST;
     if (outcome != PROBE_CONNECTED)
         engine_probe_clear(probe); /* the name may lead elsewhere by now */
     return outcome;

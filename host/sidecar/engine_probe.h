@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of several addresses that a name has, the last of these counts: an engine listens on one. */
 enum probe_outcome {
-    PROBE_CONNECTED,
+    PROBE_LOST,    /* no such name, or no way there */
     PROBE_REFUSED, /* the machine says that nobody listens */
-    PROBE_SILENT,  /* no answer in time, no way there, or no such name */
+    PROBE_SILENT,  /* no answer in time */
+    PROBE_CONNECTED,
 };
 
 /* Where to look. All but host and port is the probe's own: zero. */

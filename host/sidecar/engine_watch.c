@@ -14,7 +14,7 @@
 enum {
     DOWN_MS = 500,
     UP_MS = 1000,
-    SILENT_MAX = 3,  /* probes in a row without an answer after which an engine is down */
+    UNCLEAR_MAX = 3, /* probes in a row without an answer after which an engine is down */
     PAGE_MS = 500,   /* between two pages that are looked at */
     NUMBER_MAX = 64, /* bytes of a sample's value */
     STOP_MS = 500,   /* that the stop waits */
@@ -33,7 +33,7 @@ struct engine_watch {
     bool hinted;                 /* the thread is to look now */
     bool ended;                  /* the thread is about to return */
     struct engine_status status;
-    int silent;        /* probes in a row without an answer */
+    int unclear;       /* probes in a row without an answer */
     double start_time; /* that the last page told, 0: none since the engine came up */
 };
 
@@ -79,9 +79,9 @@ static void log_change(const struct engine_watch *watch, bool up, uint64_t start
 static void take_outcome(struct engine_watch *watch, enum probe_outcome outcome) {
     pthread_mutex_lock(&watch->lock);
     bool was_up = watch->status.up;
-    watch->silent = outcome == PROBE_SILENT ? watch->silent + 1 : 0;
-    bool up = outcome == PROBE_CONNECTED ||
-              (outcome == PROBE_SILENT && was_up && watch->silent < SILENT_MAX);
+    bool clear = outcome == PROBE_CONNECTED || outcome == PROBE_REFUSED;
+    watch->unclear = clear ? 0 : watch->unclear + 1;
+    bool up = outcome == PROBE_CONNECTED || (!clear && was_up && watch->unclear < UNCLEAR_MAX);
     if (up != was_up)
         watch->status.since = clock_wall();
     if (up && !was_up) {

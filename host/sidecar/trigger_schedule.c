@@ -65,11 +65,13 @@ static struct trigger *trigger_of(struct triggers *triggers, const char *name) {
     return *place = trigger;
 }
 
+static bool is_trigger(const struct workflow *workflow) {
+    return workflow->every > 0 || workflow->every_setting || workflow->events || workflow->ready;
+}
+
 /* A timer that is new, or runs at another pace, begins at once. */
 static void follow_one(struct triggers *triggers, const struct workflow *workflow, int64_t now) {
     double every = seconds_of(triggers, workflow);
-    if (every <= 0 && !workflow->events && !workflow->ready)
-        return;
     struct trigger *trigger = trigger_of(triggers, workflow->name);
     if (!trigger->in_force || trigger->every != every)
         trigger->next_ms = now;
@@ -96,9 +98,11 @@ void schedule_follow(struct triggers *triggers, const struct generation *generat
     triggers->generation = generation_number(generation);
     int64_t now = clock_ms();
     for (size_t i = 0; i < generation_workflow_count(generation); i++)
-        follow_one(triggers, generation_workflow_at(generation, i), now);
+        if (is_trigger(generation_workflow_at(generation, i)))
+            follow_one(triggers, generation_workflow_at(generation, i), now);
     for (struct trigger *trigger = triggers->list; trigger; trigger = trigger->next) {
-        if (!generation_workflow(generation, trigger->name))
+        const struct workflow *workflow = generation_workflow(generation, trigger->name);
+        if (!workflow || !is_trigger(workflow))
             leave(trigger);
         trigger->pending = (trigger->pending | event) & trigger->events;
     }

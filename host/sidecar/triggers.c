@@ -35,12 +35,14 @@ static void take_job(struct trigger *trigger, struct job *job) {
         trigger->job = job;
 }
 
-/* The run could not begin. Takes over the error. With the lock held. */
+/* The run could not begin, which is said once, and at the process's end is as it must be. Takes
+ * over the error. With the lock held. */
 static void take_refusal(struct trigger *trigger, const char *word, struct error *error) {
     if (error->kind == ERROR_OVERLOAD)
         schedule_retry(trigger, word, clock_ms());
-    log_error_free(trigger->failing ? LOG_DEBUG : LOG_WARNING, error,
-                   "workflow %s could not be started (%s)", trigger->name, word);
+    bool known = trigger->failing || error->kind == ERROR_CANCELLED;
+    log_error_free(known ? LOG_DEBUG : LOG_WARNING, error, "workflow %s could not be started (%s)",
+                   trigger->name, word);
     trigger->failing = true;
 }
 

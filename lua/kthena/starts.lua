@@ -103,8 +103,8 @@ function starts.check(rules, report)
   end
 end
 
---- Tells the host: serial(parameter), parallel(count), every(seconds), every_setting(name), event(name), quiet() and
--- ready(name), each only if it is there.
+--- Tells the host: serial(parameter), parallel(count), every(seconds), every_setting(name), event(name), quiet(),
+-- ready(name) and status(title), each only if it is there.
 function starts.deliver(rules, outcome)
   if rules.serial then
     outcome:serial(rules.serial)
@@ -125,6 +125,9 @@ function starts.deliver(rules, outcome)
   end
   if rules.ready then
     outcome:ready(rules.ready)
+  end
+  if rules.status then
+    outcome:status(rules.status)
   end
 end
 

@@ -170,6 +170,7 @@ workflow.schema = {
     { "on", starts.on },
     { "quiet", { type = "boolean" } },
     { "ready", fields.key },
+    { "status", { type = "string", min = 1, max = MAX_LINE, expected = "a title" } },
     { "settings", { type = "list", of = setting.schema, max = 32, expected = "a list of settings" } },
     { "run", { type = "function", required = true } },
   },
@@ -190,7 +191,8 @@ local function effective(rules, summary, started, file)
     started = rules.async and { message = started.message, echo = json.list(started.echo or {}) },
     same = json.list(rules.same or {}), exclusive = rules.exclusive, serial = rules.serial, parallel = rules.parallel,
     every = rules.every, on = json.list(starts.events(rules)), quiet = rules.quiet == true, ready = rules.ready,
-    settings = each_effective(rules.settings, setting), file = file.path, replaces = file.replaces,
+    status = rules.status, settings = each_effective(rules.settings, setting),
+    file = file.path, replaces = file.replaces,
   })
 end
 

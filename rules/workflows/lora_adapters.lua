@@ -10,6 +10,7 @@ return {
   route = { method = "GET", path = "/v1/lora_adapters" },
   parallel = 4,
   quiet = true,
+  status = "Adapters",
   settings = adapters.settings,
   run = function(_, ctx)
     return view.all(ctx)
