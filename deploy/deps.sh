@@ -15,7 +15,8 @@ keyring=/usr/share/keyrings/debian-keyring.gpg
 
 build_packages=(
   ca-certificates cmake debian-keyring dpkg-dev g++ gcc git gpgv libc6-dev libcjson-dev libdeflate-dev libexpat1-dev
-  libluajit-5.1-dev libssl-dev libxxhash-dev libzstd-dev lua-cjson-dev make ninja-build pkg-config zlib1g-dev
+  libluajit-5.1-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev lua-cjson-dev make ninja-build pkg-config
+  zlib1g-dev
 )
 test_packages=(
   awscli clang-14 clang-format-14 clang-tidy-14 curl iproute2 libcivetweb-dev libclang-rt-14-dev libcmocka-dev

@@ -15,8 +15,8 @@ static const char *const program = "kthena-runtime";
 static const char *const downloader = "kthena-downloader";
 
 static const struct command *const commands[] = {
-    &serve_command, &download_command, &verify_command,      &metrics_command,
-    &rules_command, &test_command,     &demo_engine_command, &version_command,
+    &serve_command,   &download_command, &verify_command, &call_command,        &status_command,
+    &metrics_command, &rules_command,    &test_command,   &demo_engine_command, &version_command,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -50,17 +50,15 @@ static void write_overview(struct buffer *out) {
 static struct error *run_command(const struct command *command, int count, char **arguments,
                                  int *status) {
     struct options *options = NULL;
+    if (command->start)
+        return command->start(count, arguments, status);
     struct error *error = options_parse(&command->spec, count, arguments, &options);
     if (error)
         return error;
-    if (options_wants_help(options)) {
-        struct buffer help = {0};
-        options_help(&command->spec, program, &help);
-        error = command_print(&help);
-        buffer_free(&help);
-    } else {
+    if (options_wants_help(options))
+        error = command_help(&command->spec);
+    else
         error = command->run(options, status);
-    }
     options_free(options);
     return error;
 }

@@ -40,6 +40,7 @@
 
 struct plan;
 struct signer;
+struct state_table;
 
 /* Puts the namespaces into package.preload. */
 void api_register(lua_State *lua);
@@ -94,22 +95,32 @@ struct error *api_push_config(lua_State *lua, const char *json) __attribute__((w
 struct signer *api_signer(lua_State *lua, int argument);
 struct plan *api_plan(lua_State *lua, int argument);
 
+/* Pushes a handle of host.state: of a table that lives longer, or NULL for one of its own. */
+void api_push_state(lua_State *lua, struct state_table *table);
+
 /* How far an argument lets connections lead: "anywhere", "named" or "guarded". */
 enum access_reach api_reach(lua_State *lua, int argument);
 
 /* The modules' openers. */
 int api_open_access(lua_State *lua);
+int api_open_call(lua_State *lua);
 int api_open_config(lua_State *lua);
 int api_open_download(lua_State *lua);
+int api_open_engine(lua_State *lua);
 int api_open_env(lua_State *lua);
 int api_open_file(lua_State *lua);
 int api_open_files(lua_State *lua);
 int api_open_http(lua_State *lua);
 int api_open_job(lua_State *lua);
+int api_open_lock(lua_State *lua);
+int api_open_manifest(lua_State *lua);
 int api_open_plan(lua_State *lua);
+int api_open_registry(lua_State *lua);
 int api_open_secret(lua_State *lua);
+int api_open_settings(lua_State *lua);
 int api_open_sign(lua_State *lua);
 int api_open_sources(lua_State *lua);
+int api_open_state(lua_State *lua);
 int api_open_testing(lua_State *lua);
 int api_open_url(lua_State *lua);
 int api_open_xml(lua_State *lua);

@@ -11,6 +11,7 @@
  *   session:write(path, text) writes a small file
  *   session:finished(selection)  whether mark_finished was called with this for the manifest there
  *   session:mark_finished(selection)
+ *   session:digest()          one digest over those of all files of the manifest; nil without one
  *   session:close()           unlocks
  *
  * What fails is nil, a message and a kind. The end of the call closes what is still open.
@@ -189,6 +190,18 @@ static int mark_finished(lua_State *lua) {
     return succeed(lua, error);
 }
 
+static int digest(lua_State *lua) {
+    struct handle *handle = check(lua);
+    char text[MANIFEST_DIGEST_SIZE];
+    guard_pause(lua);
+    const struct manifest *manifest = read_manifest(handle);
+    if (manifest)
+        manifest_digest(manifest, text);
+    guard_resume(lua);
+    lua_pushstring(lua, manifest ? text : NULL);
+    return 1;
+}
+
 static void release(struct handle *handle) {
     session_close(&handle->session);
     manifest_free(&handle->manifest);
@@ -218,6 +231,7 @@ static int open_session(lua_State *lua) {
         {"write", write_file},
         {"finished", finished},
         {"mark_finished", mark_finished},
+        {"digest", digest},
         {"close", close_session},
         {NULL, NULL},
     };

@@ -1,9 +1,12 @@
 /*
  * host.files: list(path) is a list of the files of a directory tree, or of one file: tables with
  * path (relative), from (absolute), size, mtime (seconds), mode; or nil, a message and a kind. What
- * is neither file nor directory is left out, and the log says so.
+ * is neither file nor directory is left out, and the log says so. read(path, limit) is a file's
+ * content as it is; exists(path) whether something is there.
  */
 #include "store/tree.h"
+
+#include "base/file.h"
 
 #include "base/log.h"
 #include "policy/guard.h"
@@ -11,6 +14,8 @@
 
 #include "api/api.h"
 #include "api/context.h"
+
+#include <sys/stat.h>
 
 enum { SKIPPED_SAID_MAX = 10 };
 
@@ -67,8 +72,34 @@ static int list(lua_State *lua) {
     return 1;
 }
 
+static int read_file(lua_State *lua) {
+    const char *path = api_text(lua, 1);
+    lua_Integer limit = luaL_checkinteger(lua, 2);
+    struct stat about;
+    luaL_argcheck(lua, limit > 0, 2, "expected a number of bytes");
+    struct buffer *content = api_buffer(lua);
+    guard_pause(lua);
+    struct error *error = NULL;
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* a pipe would be waited for */
+        error = error_new(ERROR_INVALID, NULL, "could not read %s: it is no regular file", path);
+    else
+        error = file_read(path, (size_t)limit, content);
+    guard_resume(lua);
+    if (error)
+        return api_fail_kind(lua, error);
+    api_push_buffer(lua, content);
+    return 1;
+}
+
+static int exists(lua_State *lua) {
+    struct stat about;
+    lua_pushboolean(lua, stat(api_text(lua, 1), &about) == 0);
+    return 1;
+}
+
 int api_open_files(lua_State *lua) {
-    static const luaL_Reg functions[] = {{"list", list}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"list", list}, {"read", read_file}, {"exists", exists}, {NULL, NULL}};
     luaL_newlib(lua, functions);
     return 1;
 }

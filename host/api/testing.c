@@ -5,11 +5,17 @@
  *
  *   handle:phase()    what the job says it is doing
  *   handle:cancel()   asks it to stop
+ *   handle:metrics()  the page of the metrics that were made
  *   handle:close()    ends the context
+ *
+ * state() is a table of host.state of its own.
  */
 #include "api/context.h"
 #include "base/memory.h"
+#include "jobs/locks.h"
+#include "metrics/registry.h"
 #include "policy/state.h"
+#include "store/state.h"
 
 #include "api/api.h"
 
@@ -20,6 +26,7 @@ struct binding {
     struct host_context context;
     struct download_config download;
     struct access access;
+    struct services services;
     struct progress progress;
     atomic_bool cancel;
 };
@@ -42,6 +49,14 @@ static int cancel(lua_State *lua) {
     return 0;
 }
 
+static int metrics(lua_State *lua) {
+    const struct binding *binding = check(lua);
+    struct metric_writer writer = {.out = api_buffer(lua)};
+    registry_collect(binding->services.metrics, &writer);
+    api_push_buffer(lua, writer.out);
+    return 1;
+}
+
 static int end(lua_State *lua) {
     struct binding *binding = luaL_checkudata(lua, 1, BINDING);
     struct state *state = state_of(lua);
@@ -51,6 +66,10 @@ static int end(lua_State *lua) {
     if (state->context == &binding->context)
         state->context = NULL;
     context_end(&binding->context);
+    state_table_close(binding->services.state);
+    state_table_close(binding->services.memory);
+    locks_free(binding->services.locks);
+    registry_free(binding->services.metrics);
     for (int reach = ACCESS_ANYWHERE; reach <= ACCESS_GUARDED; reach++)
         http_client_free(binding->context.clients[reach]);
     progress_destroy(&binding->progress);
@@ -60,14 +79,24 @@ static int end(lua_State *lua) {
     return 0;
 }
 
+static void make_services(struct services *services) {
+    char *kept_aside;
+    error_free(state_table_open(NULL, &services->state, &kept_aside));
+    error_free(state_table_open(NULL, &services->memory, &kept_aside));
+    services->locks = locks_new();
+    services->metrics = registry_new(NULL);
+}
+
 static void set_up(struct binding *binding) {
     binding->download =
         (struct download_config){.network = {.user_agent = "kthena-runtime-test", .direct = true}};
+    make_services(&binding->services);
     progress_init(&binding->progress);
     atomic_init(&binding->cancel, false);
     binding->context = (struct host_context){
         .download = &binding->download,
         .access = &binding->access,
+        .services = &binding->services,
         .progress = &binding->progress,
         .job = "testjob1",
         .cancel = &binding->cancel,
@@ -82,7 +111,7 @@ static void set_up(struct binding *binding) {
 
 static int bind(lua_State *lua) {
     static const luaL_Reg methods[] = {
-        {"phase", phase}, {"cancel", cancel}, {"close", end}, {NULL, NULL}};
+        {"phase", phase}, {"cancel", cancel}, {"metrics", metrics}, {"close", end}, {NULL, NULL}};
     int count = lua_gettop(lua);
     for (int i = 1; i <= count; i++)
         api_text(lua, i);
@@ -102,8 +131,13 @@ static int bind(lua_State *lua) {
     return 1;
 }
 
+static int state(lua_State *lua) {
+    api_push_state(lua, NULL);
+    return 1;
+}
+
 int api_open_testing(lua_State *lua) {
-    static const luaL_Reg functions[] = {{"bind", bind}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"bind", bind}, {"state", state}, {NULL, NULL}};
     luaL_newlib(lua, functions);
     return 1;
 }

@@ -18,6 +18,7 @@ static struct error *make(enum error_kind kind, struct error *cause, const char 
     size_t tail = suffix ? strlen(suffix) + 2 : 0;
     struct error *error = memory_alloc(sizeof *error + (size_t)length + tail + 1);
     error->kind = kind;
+    error->status = 0;
     error->cause = cause;
     vsnprintf(error->message, (size_t)length + 1, format, arguments);
     if (suffix)
@@ -69,6 +70,8 @@ static const char *const kind_names[] = {
     [ERROR_LIMIT] = "limit",
     [ERROR_SPACE] = "space",
     [ERROR_OVERLOAD] = "overload",
+    [ERROR_UNSUPPORTED] = "unsupported",
+    [ERROR_UNAVAILABLE] = "unavailable",
     [ERROR_CANCELLED] = "cancelled",
     [ERROR_POLICY] = "policy",
 };

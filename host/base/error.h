@@ -21,16 +21,19 @@ enum error_kind {
     ERROR_IO,           /* a file, socket or system call failed */
     ERROR_UNREACHABLE,  /* no connection to a peer */
     ERROR_TIMEOUT,      /* the time allowed is over */
-    ERROR_PROTOCOL,  /* a peer said something that is not the protocol, or refused with a status */
-    ERROR_LIMIT,     /* a bound on size, memory or count was reached */
-    ERROR_SPACE,     /* a file system or quota is full */
-    ERROR_OVERLOAD,  /* too much to do already; later it may work */
-    ERROR_CANCELLED, /* somebody asked to stop */
+    ERROR_PROTOCOL, /* a peer said something that is not the protocol, or refused with a status */
+    ERROR_LIMIT,    /* a bound on size, memory or count was reached */
+    ERROR_SPACE,    /* a file system or quota is full */
+    ERROR_OVERLOAD, /* too much to do already; later it may work */
+    ERROR_UNSUPPORTED, /* a peer cannot do it at all */
+    ERROR_UNAVAILABLE, /* a peer is not up yet */
+    ERROR_CANCELLED,   /* somebody asked to stop */
     ERROR_POLICY, /* a rule failed: its own error, or a result that is not what its hook promises */
 };
 
 struct error {
     enum error_kind kind;
+    int status;          /* HTTP status that a rule has chosen for it; 0: by its kind */
     struct error *cause; /* owned, may be NULL */
     char message[];
 };

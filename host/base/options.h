@@ -79,6 +79,9 @@ int64_t options_integer(const struct options *options, const char *name);
 double options_seconds(const struct options *options, const char *name);
 size_t options_bytes(const struct options *options, const char *name);
 
+/* Reads a duration as OPTION_SECONDS takes it. False, and nothing stored, for any other text. */
+bool options_read_seconds(const char *text, double *seconds);
+
 /* Stores where the texts are and returns how many. */
 size_t options_list(const struct options *options, const char *name, const char *const **values);
 size_t options_positional(const struct options *options, const char *const **values);

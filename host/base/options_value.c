@@ -45,6 +45,14 @@ static const char *parse_seconds(const char *text, double *seconds) {
     return "a duration such as 30, 0.5, 500ms or 2m";
 }
 
+bool options_read_seconds(const char *text, double *seconds) {
+    double read = 0;
+    bool good = !parse_seconds(text, &read);
+    if (good)
+        *seconds = read;
+    return good;
+}
+
 /* How many bytes a suffix stands for: k and KiB are 1024, kB is 1000. 0 if it is none. */
 static size_t byte_unit(const char *suffix) {
     if (*suffix == '\0' || strcasecmp(suffix, "b") == 0)

@@ -217,6 +217,7 @@ struct error *redact_error(struct error *error) {
     buffer_string(&text, whole);
     redact(&text, 0);
     struct error *result = error_new(error->kind, NULL, "%s", buffer_text(&text));
+    result->status = error->status;
     buffer_free(&text);
     memory_free(whole);
     error_free(error);

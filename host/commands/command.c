@@ -79,6 +79,14 @@ struct error *command_download_config(const struct options *options, struct down
     return NULL;
 }
 
+struct error *command_help(const struct command_spec *spec) {
+    struct buffer help = {0};
+    options_help(spec, "kthena-runtime", &help);
+    struct error *error = command_print(&help);
+    buffer_free(&help);
+    return error;
+}
+
 struct error *command_print(const struct buffer *text) {
     size_t done = 0;
     while (done < text->length) {

@@ -22,11 +22,16 @@ struct command {
     /* Runs with parsed options. Sets *status, EXIT_OK before the call. An error is printed by main:
      * ERROR_INVALID means misuse, any other kind a failure. */
     struct error *(*run)(const struct options *options, int *status);
+    /* In its place, for a command that finds its options out itself: parses the arguments, helps,
+     * runs. */
+    struct error *(*start)(int count, char **arguments, int *status);
 };
 
 extern const struct command serve_command;
 extern const struct command download_command;
 extern const struct command verify_command;
+extern const struct command call_command;
+extern const struct command status_command;
 extern const struct command metrics_command;
 extern const struct command rules_command;
 extern const struct command test_command;
@@ -115,6 +120,9 @@ struct rule_variables command_variables(const struct options *options);
 struct error *command_load_rules(const struct options *options, const struct paths *paths,
                                  struct rule_variables variables, struct generation **out)
     __attribute__((warn_unused_result));
+
+/* Prints the help of a command. */
+struct error *command_help(const struct command_spec *spec) __attribute__((warn_unused_result));
 
 /* Writes a buffer to standard output. */
 struct error *command_print(const struct buffer *text) __attribute__((warn_unused_result));

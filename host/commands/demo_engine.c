@@ -15,6 +15,9 @@
 /* An engine stops at once: nobody drains it. */
 #define STOP_MS 1000
 
+/* Of a request to it. */
+#define BODY_MAX 65536
+
 struct demo {
     struct script *script;
     pthread_mutex_t lock; /* of the script */
@@ -26,6 +29,13 @@ static void get_health(struct request *request, void *context) {
     reply_send(request, 200, NULL, NULL, NULL, 0);
 }
 
+static void reply_script_error(struct request *request, struct error *error) {
+    char *text = error_text(error);
+    reply_error(request, 500, "%s", text);
+    memory_free(text);
+    error_free(error);
+}
+
 static void get_metrics(struct request *request, void *context) {
     struct demo *demo = context;
     struct buffer page = {0};
@@ -33,16 +43,47 @@ static void get_metrics(struct request *request, void *context) {
     pthread_mutex_lock(&demo->lock);
     struct error *error = script_text(demo->script, "page", age, &page);
     pthread_mutex_unlock(&demo->lock);
-    if (error) {
-        char *text = error_text(error);
-        reply_error(request, 500, "%s", text);
-        memory_free(text);
-        error_free(error);
-    } else {
+    if (error)
+        reply_script_error(request, error);
+    else
         reply_send(request, 200, "text/plain; version=0.0.4; charset=utf-8", NULL,
                    &(struct span){page.data, page.length}, 1);
-    }
     buffer_free(&page);
+}
+
+/* What the engine does besides its page is the script's business. */
+static void answer(struct request *request, void *context) {
+    struct demo *demo = context;
+    struct buffer body = {0}, out = {0};
+    int status = 500;
+    if (request->route->body_limit > 0 && !request_body(request, &body))
+        return;
+    pthread_mutex_lock(&demo->lock);
+    struct error *error =
+        script_answer(demo->script, request->method, request->path, &body, &status, &out);
+    pthread_mutex_unlock(&demo->lock);
+    if (error)
+        reply_script_error(request, error);
+    else
+        reply_send(request, status,
+                   out.length && strchr("{[", out.data[0]) ? "application/json" : NULL, NULL,
+                   &(struct span){out.data, out.length}, 1);
+    buffer_free(&body);
+    buffer_free(&out);
+}
+
+/* A route from "METHOD /path", whose texts stay the caller's. */
+static struct route route_of(char *line, struct demo *demo) {
+    char *space = strchr(line, ' ');
+    bool has_body = strncmp(line, "GET ", 4) != 0;
+    if (space)
+        *space = '\0';
+    return (struct route){.method = line,
+                          .path = space ? space + 1 : "/",
+                          .open = true,
+                          .body_limit = has_body ? BODY_MAX : 0,
+                          .handler = answer,
+                          .context = demo};
 }
 
 /* The script of this engine, or the first there is. */
@@ -68,30 +109,36 @@ static struct error *find_script(const struct paths *paths, const char *name, ch
 
 static struct error *serve(const struct options *options, struct demo *demo) {
     struct signals signals;
+    char **lines = NULL;
+    size_t count = 0;
+    struct error *error = script_list(demo->script, "routes", &lines, &count);
+    if (error)
+        return error;
     signals_block(&signals);
-    const struct route routes[] = {
-        {.method = "GET", .path = "/health", .open = true, .handler = get_health, .context = demo},
-        {.method = "GET",
-         .path = "/metrics",
-         .open = true,
-         .handler = get_metrics,
-         .context = demo},
-    };
+    struct route *routes = memory_zero(count + 2, sizeof *routes);
+    routes[0] = (struct route){
+        .method = "GET", .path = "/health", .open = true, .handler = get_health, .context = demo};
+    routes[1] = (struct route){
+        .method = "GET", .path = "/metrics", .open = true, .handler = get_metrics, .context = demo};
+    for (size_t i = 0; i < count; i++)
+        routes[i + 2] = route_of(lines[i], demo);
     struct server_config config = {.port = (int)options_integer(options, "port"),
                                    .routes = routes,
-                                   .route_count = sizeof routes / sizeof *routes,
+                                   .route_count = count + 2,
                                    .worker_count = 8};
     config.host_count = options_list(options, "host", &config.hosts);
     struct server *server = NULL;
-    struct error *error = server_start(&config, &server);
-    if (error)
-        return error;
-    while (signals_wait(&signals) == SIGHUP)
-        continue;
-    server_drain(server, STOP_MS);
-    if (!server_stop(server, STOP_MS))
-        _exit(EXIT_OK);
-    return NULL;
+    error = server_start(&config, &server);
+    if (!error) {
+        while (signals_wait(&signals) == SIGHUP)
+            continue;
+        server_drain(server, STOP_MS);
+        if (!server_stop(server, STOP_MS))
+            _exit(EXIT_OK);
+    }
+    memory_free(routes);
+    file_list_free(lines, count);
+    return error;
 }
 
 static struct error *run(const struct options *options, int *status) {
@@ -138,9 +185,9 @@ const struct command demo_engine_command = {
     .spec = {.name = "demo-engine",
              .summary = "pretend to be an inference engine, for trying things out",
              .usage = "",
-             .description = "Serves a live, moving metrics page of an engine under load, so that "
-                            "the sidecar can be tried without a GPU. The page is the work of a Lua "
-                            "file in rules/demo.",
+             .description = "Serves a live, moving metrics page of an engine under load, and what "
+                            "else its Lua file in rules/demo answers, so that the sidecar can be "
+                            "tried without a GPU.",
              .examples = "kthena-runtime demo-engine &\n"
                          "kthena-runtime --engine auto --pod p.ns --model m",
              .options = demo_options,

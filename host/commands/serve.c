@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/url.h"
-#include "commands/command.h"
+#include "commands/serve_options.h"
 #include "commands/signals.h"
 #include "sidecar/sidecar.h"
 
@@ -15,8 +15,19 @@
 
 enum { JOBS_MAX = 64 }; /* of --max-jobs: each has a thread with a Lua state */
 
-/* The engine's metrics URL from its base URL and path, checked. */
-static struct error *join_url(const struct options *options, char **out) {
+/* The engine's addresses. */
+struct engine_urls {
+    char *base;    /* without a slash at its end */
+    char *metrics; /* that and the path of its metrics */
+};
+
+static void free_urls(struct engine_urls *urls) {
+    memory_free(urls->base);
+    memory_free(urls->metrics);
+}
+
+/* The engine's URLs, checked. */
+static struct error *join_url(const struct options *options, struct engine_urls *out) {
     const char *base = options_string(options, "engine-base-url");
     const char *path = options_string(options, "engine-metrics-path");
     struct url url = {0};
@@ -39,13 +50,20 @@ static struct error *join_url(const struct options *options, char **out) {
         return error_new(ERROR_INVALID, error, "flag '--engine-metrics-path'");
     }
     url_free(&url);
-    *out = joined;
+    out->base = memory_format("%.*s", (int)length, base);
+    out->metrics = joined;
     return NULL;
 }
 
-static struct error *configure(const struct options *options, const struct paths *paths,
-                               struct sidecar_config *config, char **url) {
-    struct error *error = join_url(options, url);
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static struct error *configure(const struct serve_options *given, struct sidecar_config *config,
+                               struct engine_urls *urls) {
+    const struct options *options = given->options;
+    struct error *error = join_url(options, urls);
     if (error)
         return error;
     const char *cert = options_string(options, "tls-cert"),
@@ -53,20 +71,26 @@ static struct error *configure(const struct options *options, const struct paths
     if (!cert != !key)
         return error_new(ERROR_INVALID, NULL, "--tls-cert and --tls-key go together; give %s too",
                          cert ? "--tls-key" : "--tls-cert");
-    const char *ca_file = getenv("SSL_CERT_FILE");
+    const char *ca_file = options_string(options, "engine-ca-file");
     *config = (struct sidecar_config){
         .engine = options_string(options, "engine"),
-        .metrics_url = *url,
+        .metrics_url = urls->metrics,
+        .engine_url = urls->base,
+        .management_url = options_string(options, "engine-management-url"),
+        .engine_api_key = variable("ENGINE_API_KEY"),
+        .state_dir = options_string(options, "state-dir"),
+        .settings = given->values,
+        .setting_count = given->value_count,
         .request_timeout_ms = (int64_t)(options_seconds(options, "request-timeout") * 1000),
         .max_page_bytes = options_bytes(options, "max-page-bytes"),
-        .ca_file = ca_file && *ca_file ? ca_file : NULL,
-        .rules = command_rule_sources(options, paths),
+        .ca_file = ca_file ? ca_file : variable("SSL_CERT_FILE"),
+        .rules = given->sources,
+        .first = given->generation,
         .server = {.port = (int)options_integer(options, "port"),
                    .tls_cert = cert,
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
-    config->rules.variables = command_variables(options);
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);
@@ -103,25 +127,7 @@ static struct error *serve(const struct sidecar_config *config, struct signals *
     return NULL;
 }
 
-static struct error *run(const struct options *options, int *status) {
-    (void)status;
-    command_configure_log(options);
-    struct signals signals;
-    signals_block(&signals);
-    struct paths paths = {0};
-    struct sidecar_config config;
-    char *url = NULL;
-    struct error *error = paths_find(&paths);
-    if (!error)
-        error = configure(options, &paths, &config, &url);
-    if (!error)
-        error = serve(&config, &signals);
-    memory_free(url);
-    paths_free(&paths);
-    return error;
-}
-
-static const struct option_spec serve_options[] = {
+static const struct option_spec own_options[] = {
     {.name = "engine",
      .short_name = 'E',
      .value = "NAME",
@@ -157,6 +163,21 @@ static const struct option_spec serve_options[] = {
      .environment = "KTHENA_ENGINE_METRICS_PATH",
      .fallback = "/metrics",
      .help = "path of the engine's metrics"},
+    {.name = "engine-management-url",
+     .value = "URL",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_MANAGEMENT_URL",
+     .help = "the engine's other address, if it has one for its administration"},
+    {.name = "engine-ca-file",
+     .value = "FILE",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_ENGINE_CA_FILE",
+     .help = "authorities trusted for an https engine, instead of the system's"},
+    {.name = "state-dir",
+     .value = "DIR",
+     .type = OPTION_STRING,
+     .environment = "KTHENA_STATE_DIR",
+     .help = "keep here what workflows remember, across restarts"},
     OPTION_POD(true),
     OPTION_MODEL(true),
     OPTION_RULES,
@@ -213,6 +234,8 @@ static const struct option_spec serve_options[] = {
     OPTION_LOG_FORMAT,
 };
 
+static struct error *start(int count, char **arguments, int *status);
+
 const struct command serve_command = {
     .spec = {.name = "serve",
              .summary = "run the sidecar (the default command)",
@@ -223,11 +246,36 @@ const struct command serve_command = {
                  "files are watched: an edit is live within two seconds, a bad one leaves the last "
                  "good rules in force. SIGHUP reloads, SIGTERM and SIGINT drain.\n"
                  "In the variable of a repeatable option commas separate the values. "
-                 "SSL_CERT_FILE takes the place of the system's authorities for an https engine.",
+                 "ENGINE_API_KEY is sent to the engine as a bearer token. SSL_CERT_FILE takes the "
+                 "place of the system's authorities for an https engine.",
              .examples = "kthena-runtime --engine NAME --pod p.ns --model m\n"
                          "kthena-runtime -E auto -I p.ns -N m -B http://localhost:30000 -P 9100\n"
                          "kthena-runtime serve -E acme --rules /etc/kthena/rules -I p.ns -N m",
-             .options = serve_options,
-             .option_count = sizeof serve_options / sizeof *serve_options},
-    .run = run,
+             .options = own_options,
+             .option_count = sizeof own_options / sizeof *own_options},
+    .start = start,
 };
+
+static struct error *run(const struct serve_options *given) {
+    command_configure_log(given->options);
+    struct signals signals;
+    signals_block(&signals);
+    struct sidecar_config config;
+    struct engine_urls urls = {0};
+    struct error *error = configure(given, &config, &urls);
+    if (!error)
+        error = serve(&config, &signals);
+    free_urls(&urls);
+    return error;
+}
+
+static struct error *start(int count, char **arguments, int *status) {
+    struct serve_options given;
+    (void)status;
+    struct error *error = serve_options_read(&serve_command.spec, count, arguments, &given);
+    if (error)
+        return error;
+    error = options_wants_help(given.options) ? command_help(&given.spec) : run(&given);
+    serve_options_free(&given);
+    return error;
+}

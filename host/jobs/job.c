@@ -50,26 +50,30 @@ static char *redacted_copy(const char *text) {
     return result;
 }
 
-struct error *job_new(struct jobs *jobs, const struct job_spec *spec, struct job **out) {
+struct error *job_new(struct pool *pool, const struct job_spec *spec, struct job **out) {
     struct job *job = memory_zero(1, sizeof *job);
     struct error *error = make_id(job->id);
     if (error) {
         memory_free(job);
         return error;
     }
-    job->jobs = jobs;
+    job->jobs = pool->jobs;
+    job->pool = pool;
     job->kind = memory_string(spec->kind);
     job->description = redacted_copy(spec->description ? spec->description : "{}");
     job->source = memory_string(spec->source ? spec->source : "");
     job->same = spec->same ? memory_string(spec->same) : NULL;
     job->exclusive = spec->exclusive ? memory_string(spec->exclusive) : NULL;
+    job->serial = spec->serial ? memory_string(spec->serial) : NULL;
+    job->quiet = spec->quiet;
+    job->status = 200;
     job->run = spec->run;
     job->payload = spec->payload;
     job->payload_free = spec->payload_free;
     job->created_at = clock_wall();
     progress_init(&job->progress);
     job->references = 1;
-    jobs->references++;
+    job->jobs->references++;
     *out = job;
     return NULL;
 }
@@ -86,6 +90,7 @@ void job_drop(struct job *job) {
     memory_free(job->source);
     memory_free(job->same);
     memory_free(job->exclusive);
+    memory_free(job->serial);
     memory_free(job);
 }
 
@@ -108,9 +113,22 @@ void job_begin(struct job *job) {
     job->started_ms = clock_ms();
     job->samples[0] = (struct rate_sample){.at_ms = job->started_ms};
     job->sample_count = 1;
+    job->next = jobs->first_running;
+    jobs->first_running = job;
     jobs->running++;
+    job->pool->running++;
     figures_begin(&jobs->figures, job);
     pthread_cond_broadcast(&jobs->changed);
+}
+
+static void leave_running(struct job *job) {
+    struct jobs *jobs = job->jobs;
+    struct job **place = &jobs->first_running;
+    while (*place != job)
+        place = &(*place)->next;
+    *place = job->next;
+    jobs->running--;
+    job->pool->running--;
 }
 
 void job_end(struct job *job, enum job_state state, struct error *error) {
@@ -118,18 +136,23 @@ void job_end(struct job *job, enum job_state state, struct error *error) {
     job->finished_at = clock_wall();
     job->finished_ms = clock_ms();
     if (job->state == JOB_RUNNING)
-        jobs->running--;
+        leave_running(job);
     else
         job->started_ms = job->finished_ms; /* it never ran */
     job->state = state;
     job->error = error;
     figures_end(&jobs->figures, job);
+    pool_pass_turn(job);
     jobs_keep(jobs, job);
     pthread_cond_broadcast(&jobs->changed);
 }
 
 const char *job_id(const struct job *job) {
     return job->id;
+}
+
+const char *job_kind(const struct job *job) {
+    return job->kind;
 }
 
 enum job_state job_state(struct job *job) {
@@ -167,7 +190,7 @@ bool job_cancel(struct job *job) {
     struct jobs *jobs = job->jobs;
     pthread_mutex_lock(&jobs->mutex);
     bool finished = job_is_finished(job->state);
-    bool waited = !finished && jobs_dequeue(jobs, job);
+    bool waited = !finished && pool_dequeue(job);
     if (!finished)
         atomic_store(&job->cancel, true);
     if (waited)
@@ -176,6 +199,8 @@ bool job_cancel(struct job *job) {
     pthread_mutex_unlock(&jobs->mutex);
     if (waited && job->payload_free)
         job->payload_free(job->payload);
+    if (waited && jobs->config.ended)
+        jobs->config.ended(jobs->config.context, job);
     return !finished;
 }
 
@@ -197,8 +222,23 @@ struct error *job_error(struct job *job) {
     pthread_mutex_lock(&job->jobs->mutex);
     struct error *error =
         job->error ? error_new(job->error->kind, NULL, "%s", job->error->message) : NULL;
+    if (error)
+        error->status = job->error->status;
     pthread_mutex_unlock(&job->jobs->mutex);
     return error;
+}
+
+void job_set_status(struct job *job, int status) {
+    pthread_mutex_lock(&job->jobs->mutex);
+    job->status = status;
+    pthread_mutex_unlock(&job->jobs->mutex);
+}
+
+int job_status(struct job *job) {
+    pthread_mutex_lock(&job->jobs->mutex);
+    int status = job->status;
+    pthread_mutex_unlock(&job->jobs->mutex);
+    return status;
 }
 
 static const struct rate_sample *sample(const struct job *job, size_t back) {

@@ -81,6 +81,11 @@ static void write_error(struct json *json, const struct error *error) {
     json_object(json);
     json_key_string(json, "kind", error_kind_name(error->kind));
     json_key_string(json, "message", error->message);
+    json_key(json, "status");
+    if (error->status)
+        json_integer(json, error->status);
+    else
+        json_null(json);
     json_end_object(json);
 }
 

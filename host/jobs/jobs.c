@@ -1,5 +1,5 @@
 /*
- * The queue, what may enter it, and the lists of jobs.
+ * What may become a job, and the lists of jobs.
  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -13,6 +13,7 @@ enum {
     WAITING_MAX = 64,
     KEEP_SECONDS = 24 * 60 * 60,
     KEEP_MAX = 1000,
+    IDLE_SECONDS = 60,
 };
 
 struct jobs *jobs_new(const struct jobs_config *config) {
@@ -26,19 +27,19 @@ struct jobs *jobs_new(const struct jobs_config *config) {
         jobs->config.keep_seconds = KEEP_SECONDS;
     if (!jobs->config.keep_max)
         jobs->config.keep_max = KEEP_MAX;
-    jobs->threads = memory_zero((size_t)jobs->config.threads, sizeof *jobs->threads);
+    if (jobs->config.idle_seconds <= 0)
+        jobs->config.idle_seconds = IDLE_SECONDS;
     pthread_mutex_init(&jobs->mutex, NULL);
-    clock_condition_init(&jobs->work);
     clock_condition_init(&jobs->changed);
     jobs->references = 1;
+    pool_new(jobs, NULL, (size_t)jobs->config.threads, jobs->config.waiting_max);
     return jobs;
 }
 
 void jobs_free(struct jobs *jobs) {
     figures_free(&jobs->figures);
-    memory_free(jobs->threads);
+    pools_free(jobs);
     pthread_cond_destroy(&jobs->changed);
-    pthread_cond_destroy(&jobs->work);
     pthread_mutex_destroy(&jobs->mutex);
     memory_free(jobs);
 }
@@ -60,35 +61,12 @@ static void unlist(struct jobs *jobs, struct job *job) {
     job_drop(job);
 }
 
-static void enqueue(struct jobs *jobs, struct job *job) {
-    if (jobs->first_waiting)
-        jobs->last_waiting->next = job;
-    else
-        jobs->first_waiting = job;
-    jobs->last_waiting = job;
-    jobs->waiting++;
-    pthread_cond_signal(&jobs->work);
-}
-
-bool jobs_dequeue(struct jobs *jobs, struct job *job) {
-    struct job *before = NULL;
-    struct job *each = jobs->first_waiting;
-    while (each && each != job) {
-        before = each;
-        each = each->next;
-    }
-    if (!each)
-        return false;
-    *(before ? &before->next : &jobs->first_waiting) = job->next;
-    if (jobs->last_waiting == job)
-        jobs->last_waiting = before;
-    job->next = NULL;
-    jobs->waiting--;
-    return true;
-}
-
 void jobs_keep(struct jobs *jobs, struct job *job) {
     job->next = NULL;
+    if (job->quiet && job->state == JOB_SUCCEEDED) {
+        unlist(jobs, job);
+        return;
+    }
     if (jobs->first_ended)
         jobs->last_ended->next = job;
     else
@@ -136,30 +114,33 @@ static struct error *check_exclusive(const struct jobs *jobs, const char *key) {
     return NULL;
 }
 
-static struct error *check_room(const struct jobs *jobs) {
-    if (jobs->closing)
+static struct error *check_room(const struct pool *pool) {
+    if (pool->jobs->closing)
         return error_new(ERROR_CANCELLED, NULL, "no job is taken any more");
-    if (jobs->running + jobs->waiting < (size_t)jobs->config.threads + jobs->config.waiting_max)
+    if (pool->running + pool->waiting < pool->size + pool->waiting_max)
         return NULL;
     return error_new(ERROR_OVERLOAD, NULL,
                      "%zu jobs are running and %zu are waiting, which is all there may be; try "
                      "again later",
-                     jobs->running, jobs->waiting);
+                     pool->running, pool->waiting);
 }
 
 static struct error *add_job(struct jobs *jobs, const struct job_spec *spec, struct job **out) {
     struct job *job = NULL;
+    struct pool *pool = pool_of(jobs, spec);
+    bool held = pool_is_held(jobs, spec->serial);
     struct error *error = check_exclusive(jobs, spec->exclusive);
     if (!error)
-        error = check_room(jobs);
+        error = check_room(pool);
+    if (!error && (!held || !pool->thread_count))
+        error = pool_add_thread(pool);
     if (!error)
-        error = jobs_add_thread(jobs);
-    if (!error)
-        error = job_new(jobs, spec, &job);
+        error = job_new(pool, spec, &job);
     if (error)
         return redact_error(error);
     list(jobs, job);
-    enqueue(jobs, job);
+    job->held = held;
+    pool_enqueue(job);
     *out = job;
     return NULL;
 }
@@ -220,7 +201,8 @@ static bool wait_for_threads(struct jobs *jobs, int64_t deadline_ms) {
 bool jobs_stop(struct jobs *jobs, int64_t deadline_ms) {
     pthread_mutex_lock(&jobs->mutex);
     jobs->closing = true;
-    pthread_cond_broadcast(&jobs->work);
+    for (struct pool *pool = jobs->pools; pool; pool = pool->next)
+        pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&jobs->mutex);
     struct job *job;
     while ((job = find_uncancelled(jobs))) {
@@ -235,8 +217,8 @@ bool jobs_close(struct jobs *jobs, int64_t deadline_ms) {
         return true;
     if (!jobs_stop(jobs, deadline_ms))
         return false;
-    for (size_t i = 0; i < jobs->thread_count; i++)
-        pthread_join(jobs->threads[i].thread, NULL);
+    for (struct pool *pool = jobs->pools; pool; pool = pool->next)
+        pool_join(pool);
     pthread_mutex_lock(&jobs->mutex);
     while (jobs->newest)
         unlist(jobs, jobs->newest);

@@ -31,11 +31,15 @@ struct jobs_config {
     size_t waiting_max;  /* jobs that wait; 0: 64 */
     double keep_seconds; /* finished jobs are kept for so long; 0: a day */
     size_t keep_max;     /* and at most so many; 0: 1000 */
+    double idle_seconds; /* a thread that had nothing to do for so long ends; 0: a minute */
     /* Makes and ends a job thread's worker, on that thread, at its first job. An error fails that
      * job. May be NULL. */
     struct error *(*worker_new)(void *context, void **worker);
     void (*worker_free)(void *worker);
-    void *context;
+    /* Is told of each job that has ended, on whatever thread that was and without a lock. NULL:
+     * nobody is. */
+    void (*ended)(void *context, struct job *job);
+    void *context; /* of worker_new and ended */
 };
 
 /* Does the work, on a job thread. What it appends to result is the JSON value of the job's result
@@ -54,6 +58,13 @@ struct job_spec {
     /* Of jobs that are not finished, one may hold this key (such as the directory it writes); NULL:
      * none needed. Another's is ERROR_EXISTS, with the key in its message: "the directory '/x'". */
     const char *exclusive;
+    /* Jobs of one serial key run one after another, in the order they came; one that waits for its
+     * turn holds no thread. NULL: no order. */
+    const char *serial;
+    /* More than 0: jobs of this kind run on threads of their own, so many at a time, beside those
+     * of jobs_config; 1000 of them wait. The last spec's number holds. */
+    int parallel;
+    bool quiet; /* neither logged nor kept when it succeeds */
     job_run *run;
     void *payload;
     void (*payload_free)(void *payload); /* called once, when the job has ended or was refused */
@@ -83,6 +94,11 @@ const char *job_id(
 enum job_state job_state(struct job *job);
 const char *job_state_name(enum job_state state); /* "queued", "running", ... */
 bool job_is_finished(enum job_state state);
+const char *job_kind(const struct job *job);
+
+/* Whether the other job, which waits, may not get to run before this one has ended: it has the same
+ * serial key, or needs one of the same threads. One that runs must not wait for such a one. */
+bool job_blocks(struct job *job, struct job *other);
 
 /* Waits until the job has ended, or until deadline_ms (monotonic); returns whether it has. */
 bool job_wait(struct job *job, int64_t deadline_ms);
@@ -99,13 +115,17 @@ struct progress *job_progress(struct job *job);
 void job_result(struct job *job, struct buffer *out);
 struct error *job_error(struct job *job);
 
+/* The HTTP status that goes with the result: 200, unless the job's run has set another. */
+void job_set_status(struct job *job, int status);
+int job_status(struct job *job);
+
 /* Appends the JSON object of a job: id, kind, state, cancelling (asked to end, and has not yet),
  * request (the description), source (null if there is none), phase (null unless it runs),
  * bytes_done, bytes_total, bytes_fetched, files_done, files_total, files_present, files (the active
  * ones: path, bytes_done, bytes_total), bytes_per_second (of the last seconds while it runs, of the
  * whole run afterwards), eta_seconds (null when unknown), retries, attempts (1 once it has begun),
- * error (null or {kind, message}), result (null until it succeeded), created_at, started_at,
- * finished_at. */
+ * error (null or {kind, message, status}, where status is null unless a rule chose one), result
+ * (null until it succeeded), created_at, started_at, finished_at. */
 void job_json(struct job *job, struct buffer *out);
 
 /* Appends {"jobs": [...]}, newest first, without their results; state NULL: all. */

@@ -1,5 +1,6 @@
-/* What the files of jobs/ share: a job, the list of them, and the figures that outlive them. One
- * lock, jobs->mutex, guards everything that changes. Private to jobs/. */
+/* What the files of jobs/ share: a job, the list of them, the pools of threads with their queues,
+ * and the figures that outlive all of it. One lock, jobs->mutex, guards everything that changes.
+ * Private to jobs/. */
 #ifndef KTHENA_JOBS_JOBS_INTERNAL_H
 #define KTHENA_JOBS_JOBS_INTERNAL_H
 
@@ -23,7 +24,9 @@ struct job {
     struct jobs *jobs;
     char id[JOB_ID_LENGTH + 1];
     char *kind, *description, *source;
-    char *same, *exclusive; /* NULL: none */
+    char *same, *exclusive, *serial; /* NULL: none */
+    bool quiet;
+    struct pool *pool; /* whose threads run it */
     job_run *run;
     void *payload;
     void (*payload_free)(void *payload);
@@ -33,6 +36,8 @@ struct job {
     /* The rest under the lock. */
     size_t references;
     enum job_state state;
+    bool held;                       /* it waits, but another has the turn of its serial key */
+    int status;                      /* HTTP, of its result */
     double started_at, finished_at;  /* 0: not yet */
     int64_t started_ms, finished_ms; /* the same, monotonic */
     struct buffer result;            /* JSON, of a job that succeeded */
@@ -40,15 +45,31 @@ struct job {
     struct rate_sample samples[RATE_SAMPLES];
     size_t sample_count;       /* taken so far; the last RATE_SAMPLES are kept */
     struct job *newer, *older; /* all that are known, by creation */
-    struct job *next;          /* among those that wait, or those that have ended */
+    struct job *next;          /* among those that wait in the pool, run, or have ended */
 };
 
 struct job_thread {
-    struct jobs *jobs;
+    struct pool *pool;
+    struct job_thread *next; /* of the pool */
     pthread_t thread;
     void *worker;
     bool has_worker;
-    struct job *job; /* that it runs, NULL: none; under the lock */
+    bool ended; /* and can be joined; under the lock */
+};
+
+/* Threads and the jobs that wait for them, in the order they came. All under the lock. */
+struct pool {
+    struct jobs *jobs;
+    struct pool *next;
+    char *kind; /* of parallel jobs; NULL: the pool of all others */
+    size_t size, waiting_max;
+    pthread_cond_t work; /* for its threads: a job is ready, or all is over */
+    struct job *first_waiting, *last_waiting;
+    size_t waiting, running;
+    size_t ready; /* of those that wait: not held */
+    struct job_thread *threads;
+    size_t thread_count; /* that have not ended */
+    size_t idle;         /* of those: without a job */
 };
 
 /* What is counted over all jobs, those that are forgotten included. */
@@ -75,24 +96,22 @@ struct figures {
 struct jobs {
     struct jobs_config config; /* with the defaults filled in */
     pthread_mutex_t mutex;
-    pthread_cond_t work;    /* for threads: a job waits, or all is over */
-    pthread_cond_t changed; /* for the others: a job's state, or a thread has ended */
+    pthread_cond_t changed; /* a job's state, or a thread has ended */
     size_t references;      /* the owner's, and one for each struct job there is */
     bool closing;
     struct job *newest, *oldest;
-    struct job *first_waiting, *last_waiting;
+    struct job *first_running;
     struct job *first_ended, *last_ended;
     size_t waiting, running, ended;
-    struct job_thread *threads; /* config.threads of them, of which are started */
-    size_t thread_count;
-    size_t idle;  /* threads that wait for a job */
-    size_t alive; /* threads that have not ended */
+    struct pool *pools;     /* the first is that of jobs that are not parallel */
+    size_t threads_started; /* ever, for their names */
+    size_t alive;           /* threads that have not ended */
     struct figures figures;
 };
 
 /* Makes a job of a spec, which waits and is in no list; takes over the payload. With a reference
  * for the caller. */
-struct error *job_new(struct jobs *jobs, const struct job_spec *spec, struct job **out)
+struct error *job_new(struct pool *pool, const struct job_spec *spec, struct job **out)
     __attribute__((warn_unused_result));
 
 /* The rest is called with the lock held. */
@@ -113,14 +132,37 @@ void job_sample(struct job *job);
 /* Bytes per second: of the last seconds while it runs, of the whole run afterwards. */
 double job_rate(const struct job *job);
 
-/* Starts a thread for one more job, unless enough are idle or there are all there may be. Fails
- * only when there is none at all. */
-struct error *jobs_add_thread(struct jobs *jobs) __attribute__((warn_unused_result));
+/* Makes a pool, the last of all; its kind NULL for jobs that are not parallel. And frees all. */
+struct pool *pool_new(struct jobs *jobs, const char *kind, size_t size, size_t waiting_max);
+void pools_free(struct jobs *jobs);
+
+/* The pool that a spec's job belongs in. */
+struct pool *pool_of(struct jobs *jobs, const struct job_spec *spec);
+
+/* Whether an unfinished job has the turn of this serial key. NULL: no. */
+bool pool_is_held(const struct jobs *jobs, const char *serial);
+
+/* Puts a job at the end of those that wait. */
+void pool_enqueue(struct job *job);
+
+/* The job whose turn it is to run, NULL if there is none. */
+struct job *pool_next(const struct pool *pool);
 
 /* Takes a job out of those that wait; false when it is not among them. */
-bool jobs_dequeue(struct jobs *jobs, struct job *job);
+bool pool_dequeue(struct job *job);
 
-/* Puts an ended job among those that are kept, and forgets those that were kept long enough. */
+/* An ended job gives the turn of its serial key, if it had it, to the next. */
+void pool_pass_turn(const struct job *job);
+
+/* Starts a thread for one more job that is ready, unless enough are idle or there are all there may
+ * be. Fails only when there is none at all. */
+struct error *pool_add_thread(struct pool *pool) __attribute__((warn_unused_result));
+
+/* Waits for the threads, which have all ended; without the lock. */
+void pool_join(struct pool *pool);
+
+/* Puts an ended job among those that are kept, unless it is quiet and succeeded; forgets those that
+ * were kept long enough. */
 void jobs_keep(struct jobs *jobs, struct job *job);
 void jobs_forget(struct jobs *jobs);
 

@@ -116,11 +116,9 @@ static void write_sources(struct jobs *jobs, struct metric_writer *writer, const
     for (const struct source_figures *source = jobs->figures.sources; source;
          source = source->next) {
         int64_t value = files ? source->files : source->bytes;
-        for (size_t i = 0; i < jobs->thread_count; i++) {
-            struct job *job = jobs->threads[i].job;
-            if (job && !strcmp(job->source, source->source))
+        for (struct job *job = jobs->first_running; job; job = job->next)
+            if (!strcmp(job->source, source->source))
                 value += files ? files_fetched(job) : atomic_load(&job->progress.bytes_fetched);
-        }
         writer_sample(writer, "source", source->source, (double)value);
     }
 }
@@ -129,10 +127,7 @@ static void write_sources(struct jobs *jobs, struct metric_writer *writer, const
 static void write_troubles(struct jobs *jobs, struct metric_writer *writer) {
     int64_t retries[RETRY_CAUSES], mismatches = jobs->figures.mismatches, connections = 0;
     memcpy(retries, jobs->figures.retries, sizeof retries);
-    for (size_t i = 0; i < jobs->thread_count; i++) {
-        struct job *job = jobs->threads[i].job;
-        if (!job)
-            continue;
+    for (struct job *job = jobs->first_running; job; job = job->next) {
         for (int cause = 0; cause < RETRY_CAUSES; cause++)
             retries[cause] += atomic_load(&job->progress.retries[cause]);
         mismatches += atomic_load(&job->progress.mismatches);

@@ -124,21 +124,30 @@ static void write_bucket(struct metric_writer *writer, const struct metric_label
     buffer_byte(out, '\n');
 }
 
-void writer_histogram_labelled(struct metric_writer *writer, const struct metric_label *labels,
-                               size_t count, struct histogram *histogram) {
+void writer_buckets(struct metric_writer *writer, const struct metric_label *labels, size_t count,
+                    const struct histogram_bound *bounds, size_t bound_count,
+                    const uint64_t *counts, double sum) {
     struct buffer *out = writer->out;
     uint64_t total = 0;
-    for (size_t i = 0; i <= histogram->bound_count; i++) {
-        total += atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
-        write_bucket(writer, labels, count,
-                     i < histogram->bound_count ? histogram->bounds[i].text : "+Inf", total);
+    for (size_t i = 0; i <= bound_count; i++) {
+        total += counts[i];
+        write_bucket(writer, labels, count, i < bound_count ? bounds[i].text : "+Inf", total);
     }
     write_series(writer, "_sum", labels, count);
-    write_number(out, (double)atomic_load(&histogram->nanos) / 1e9);
+    write_number(out, sum);
     buffer_byte(out, '\n');
     write_series(writer, "_count", labels, count);
     write_integer(out, total);
     buffer_byte(out, '\n');
+}
+
+void writer_histogram_labelled(struct metric_writer *writer, const struct metric_label *labels,
+                               size_t count, struct histogram *histogram) {
+    uint64_t counts[HISTOGRAM_BUCKETS_MAX + 1];
+    for (size_t i = 0; i <= histogram->bound_count; i++)
+        counts[i] = atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
+    writer_buckets(writer, labels, count, histogram->bounds, histogram->bound_count, counts,
+                   (double)atomic_load(&histogram->nanos) / 1e9);
 }
 
 void writer_histogram(struct metric_writer *writer, const char *name, const char *help,

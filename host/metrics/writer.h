@@ -65,4 +65,10 @@ void writer_histogram(struct metric_writer *writer, const char *name, const char
 void writer_histogram_labelled(struct metric_writer *writer, const struct metric_label *labels,
                                size_t count, struct histogram *histogram);
 
+/* The same from figures of any number: the count of each bucket, the last of which is above every
+ * bound, and the sum. */
+void writer_buckets(struct metric_writer *writer, const struct metric_label *labels, size_t count,
+                    const struct histogram_bound *bounds, size_t bound_count,
+                    const uint64_t *counts, double sum);
+
 #endif

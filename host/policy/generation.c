@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "policy/loader.h"
 #include "policy/names.h"
+#include "policy/settings.h"
 #include "policy/stack.h"
 
 #include <stdatomic.h>
@@ -96,6 +97,7 @@ struct generation *generation_build(struct snapshot *snapshot, const struct rule
     }
     arrange(generation);
     names_check(generation, sources->reserved, &found);
+    settings_check(generation, &found);
     if (found.count > 0) {
         for (size_t i = 0; i < found.count; i++)
             problems_add_text(problems, found.list[i].file, found.list[i].text);
@@ -165,4 +167,11 @@ size_t generation_workflow_count(const struct generation *generation) {
 
 const struct workflow *generation_workflow_at(const struct generation *generation, size_t index) {
     return &rule_at(generation, RULE_WORKFLOW, index)->as.workflow;
+}
+
+const struct workflow *generation_workflow(const struct generation *generation, const char *name) {
+    for (size_t i = 0; i < generation_workflow_count(generation); i++)
+        if (strcmp(generation_workflow_at(generation, i)->name, name) == 0)
+            return generation_workflow_at(generation, i);
+    return NULL;
 }

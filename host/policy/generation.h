@@ -95,6 +95,13 @@ const struct source *generation_source_at(const struct generation *generation, s
 size_t generation_workflow_count(const struct generation *generation);
 const struct workflow *generation_workflow_at(const struct generation *generation, size_t index);
 
+/* The workflow of this name, or NULL. */
+const struct workflow *generation_workflow(const struct generation *generation, const char *name);
+
+/* The settings that the workflows declare, by name; what several declare alike is one. The caller
+ * frees the array with memory_free, not the settings, which live as long as the generation. */
+size_t generation_settings(const struct generation *generation, const struct setting ***settings);
+
 /* The source that resolves a URI: that of its scheme ("acme://..."), in whatever case, or of the
  * empty scheme for a text without "://" that is no path. ERROR_INVALID lists the known ones with
  * their help and says what was meant most likely. */

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_BUDGET_SECONDS = 1, PROBLEMS_MAX = 100, METHODS_MAX = 32 };
+enum { DEFAULT_BUDGET_SECONDS = 1, PROBLEMS_MAX = 100, METHODS_MAX = 64 };
 
 static const char OUTCOME[] = "host.outcome";
 

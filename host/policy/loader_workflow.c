@@ -11,13 +11,21 @@ static struct workflow *workflow_of(lua_State *lua) {
     return &load_rule(lua, RULE_WORKFLOW)->as.workflow;
 }
 
-/* outcome:workflow(name, summary, method, path) */
+/* In the order of enum setting_type. */
+static const char *const SETTING_TYPES[] = {"string", "integer", "number", "seconds", "boolean",
+                                            "list",   "file",    "secret", NULL};
+
+/* outcome:workflow(name, summary, method or nil, path or nil) */
 static int take_workflow(lua_State *lua) {
     struct workflow *workflow = workflow_of(lua);
+    const char *method = api_text_or_null(lua, 4);
+    const char *path = api_text_or_null(lua, 5);
     load_replace(&workflow->name, api_text(lua, 2));
     load_replace(&workflow->summary, api_text(lua, 3));
-    load_replace(&workflow->method, api_text(lua, 4));
-    load_replace(&workflow->path, api_text(lua, 5));
+    if (method && path) {
+        load_replace(&workflow->method, method);
+        load_replace(&workflow->path, path);
+    }
     return 0;
 }
 
@@ -89,15 +97,97 @@ static int take_exclusive(lua_State *lua) {
     return 0;
 }
 
+/* outcome:serial(parameter) */
+static int take_serial(lua_State *lua) {
+    load_replace(&workflow_of(lua)->serial, api_text(lua, 2));
+    return 0;
+}
+
+/* outcome:parallel(count) */
+static int take_parallel(lua_State *lua) {
+    workflow_of(lua)->parallel = (int)luaL_checkinteger(lua, 2);
+    return 0;
+}
+
+/* outcome:every(seconds) */
+static int take_every(lua_State *lua) {
+    workflow_of(lua)->every = luaL_checknumber(lua, 2);
+    return 0;
+}
+
+/* outcome:every_setting(name) */
+static int take_every_setting(lua_State *lua) {
+    load_replace(&workflow_of(lua)->every_setting, api_text(lua, 2));
+    return 0;
+}
+
+/* outcome:event(name) */
+static int take_event(lua_State *lua) {
+    static const char *const names[] = {"start", "engine_up", "rules_changed", "file_changed",
+                                        NULL};
+    static const enum workflow_event events[] = {WORKFLOW_ON_START, WORKFLOW_ON_ENGINE_UP,
+                                                 WORKFLOW_ON_RULES_CHANGED,
+                                                 WORKFLOW_ON_FILE_CHANGED};
+    workflow_of(lua)->events |= (unsigned)events[luaL_checkoption(lua, 2, NULL, names)];
+    return 0;
+}
+
+/* outcome:quiet() */
+static int take_quiet(lua_State *lua) {
+    workflow_of(lua)->quiet = true;
+    return 0;
+}
+
+/* outcome:ready(name) */
+static int take_ready(lua_State *lua) {
+    load_replace(&workflow_of(lua)->ready, api_text(lua, 2));
+    return 0;
+}
+
+/* outcome:status(title) */
+static int take_status(lua_State *lua) {
+    load_replace(&workflow_of(lua)->status, api_text(lua, 2));
+    return 0;
+}
+
+/* outcome:setting(name, flag or nil, env or nil, type, default or nil, help) */
+static int take_setting(lua_State *lua) {
+    struct workflow *workflow = workflow_of(lua);
+    const char *name = api_text(lua, 2);
+    const char *flag = api_text_or_null(lua, 3);
+    const char *env = api_text_or_null(lua, 4);
+    int type = luaL_checkoption(lua, 5, NULL, SETTING_TYPES);
+    const char *fallback = api_text_or_null(lua, 6);
+    const char *help = api_text(lua, 7);
+    workflow->settings = memory_resize(workflow->settings,
+                                       (workflow->setting_count + 1) * sizeof *workflow->settings);
+    workflow->settings[workflow->setting_count++] = (struct setting){
+        .name = memory_string(name),
+        .flag = flag ? memory_string(flag) : NULL,
+        .env = env ? memory_string(env) : NULL,
+        .type = (enum setting_type)type,
+        .fallback = fallback ? memory_string(fallback) : NULL,
+        .help = memory_string(help),
+    };
+    return 0;
+}
+
 const luaL_Reg load_workflow_methods[] = {
-    {"workflow", take_workflow}, {"param", take_param},         {"choice", take_choice},
-    {"async", take_async},       {"started", take_started},     {"echo", take_echo},
-    {"same", take_same},         {"exclusive", take_exclusive}, {NULL, NULL},
+    {"workflow", take_workflow}, {"param", take_param},
+    {"choice", take_choice},     {"async", take_async},
+    {"started", take_started},   {"echo", take_echo},
+    {"same", take_same},         {"exclusive", take_exclusive},
+    {"serial", take_serial},     {"parallel", take_parallel},
+    {"every", take_every},       {"every_setting", take_every_setting},
+    {"event", take_event},       {"quiet", take_quiet},
+    {"ready", take_ready},       {"status", take_status},
+    {"setting", take_setting},   {NULL, NULL},
 };
 
 bool load_workflow_complete(const struct workflow *workflow) {
-    return workflow->name && workflow->summary && workflow->method && workflow->path &&
-           workflow->effective;
+    bool starts =
+        workflow->path || workflow->every > 0 || workflow->every_setting || workflow->events != 0;
+    return workflow->name && workflow->summary && starts && workflow->effective;
 }
 
 static void free_param(struct param *param) {
@@ -105,6 +195,14 @@ static void free_param(struct param *param) {
     memory_free(param->fallback);
     memory_free(param->help);
     load_free_list(param->choices, param->choice_count);
+}
+
+static void free_setting(struct setting *setting) {
+    memory_free(setting->name);
+    memory_free(setting->flag);
+    memory_free(setting->env);
+    memory_free(setting->fallback);
+    memory_free(setting->help);
 }
 
 void load_workflow_free(struct workflow *workflow) {
@@ -120,5 +218,12 @@ void load_workflow_free(struct workflow *workflow) {
     load_free_list(workflow->echo, workflow->echo_count);
     load_free_list(workflow->same, workflow->same_count);
     memory_free(workflow->exclusive);
+    memory_free(workflow->serial);
+    memory_free(workflow->every_setting);
+    memory_free(workflow->ready);
+    memory_free(workflow->status);
+    for (size_t i = 0; i < workflow->setting_count; i++)
+        free_setting(&workflow->settings[i]);
+    memory_free(workflow->settings);
     memory_free(workflow->effective);
 }

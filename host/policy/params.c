@@ -115,6 +115,17 @@ static char *exclusive_key(const struct workflow *workflow, const cJSON *params)
     return key;
 }
 
+static char *serial_key(const struct workflow *workflow, const cJSON *params) {
+    const cJSON *value =
+        workflow->serial ? cJSON_GetObjectItemCaseSensitive(params, workflow->serial) : NULL;
+    if (!value)
+        return NULL;
+    char *text = print(value);
+    char *key = memory_format("%s:%s", workflow->serial, text);
+    memory_free(text);
+    return key;
+}
+
 static void fill_in(const struct workflow *workflow, const cJSON *sent, const cJSON *params,
                     struct call *call) {
     const cJSON *async =
@@ -125,6 +136,7 @@ static void fill_in(const struct workflow *workflow, const cJSON *sent, const cJ
     call->echo = echo_of(workflow, sent);
     call->same = same_key(workflow, params);
     call->exclusive = exclusive_key(workflow, params);
+    call->serial = serial_key(workflow, params);
     if (!call->source)
         call->source = memory_string("");
 }
@@ -235,5 +247,6 @@ void call_free(struct call *call) {
     memory_free(call->source);
     memory_free(call->same);
     memory_free(call->exclusive);
+    memory_free(call->serial);
     *call = (struct call){0};
 }

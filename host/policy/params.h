@@ -22,6 +22,7 @@ struct call {
     char *source;         /* name of the source that the first source parameter means; "" if none */
     char *same;           /* key of calls that are one job, NULL: none */
     char *exclusive;      /* key that only one job may hold, NULL: none */
+    char *serial;         /* key of calls that run one after another, NULL: none */
     bool async;           /* the caller does not wait */
     struct buffer hidden; /* texts, each with its NUL: passwords and queries of URLs */
 };

@@ -14,9 +14,11 @@ struct rulebook {
     /* Held while rules are read and built, so that a reload by hand and one by the watcher do not
      * cross. Taken before the other mutex. */
     pthread_mutex_t loading;
-    struct snapshot *seen;     /* the watcher's last reading, when it differed */
-    struct snapshot *rejected; /* the content the last failed load was of */
-    char *required;            /* an engine every generation must have, or NULL */
+    struct snapshot *seen;          /* the watcher's last reading, when it differed */
+    struct snapshot *rejected;      /* the content the last failed load was of */
+    char *required;                 /* an engine every generation must have, or NULL */
+    void (*swapped)(void *context); /* is told of a new generation, or NULL */
+    void *swapped_context;
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
@@ -125,6 +127,8 @@ static void load(struct rulebook *rulebook, struct snapshot *snapshot) {
     if (next) {
         snapshot_unref(tried);
         swap_in(rulebook, next);
+        if (rulebook->swapped)
+            rulebook->swapped(rulebook->swapped_context);
     } else {
         rulebook->rejected = tried;
         keep_current(rulebook, &problems);
@@ -194,11 +198,13 @@ static void release(struct rulebook *rulebook) {
     memory_free(rulebook);
 }
 
-struct error *rulebook_open(const struct rule_sources *sources, struct buffer *problems,
-                            struct rulebook **out) {
+struct error *rulebook_open(const struct rule_sources *sources, struct generation *first,
+                            struct buffer *problems, struct rulebook **out) {
     struct problems found = {0};
-    struct generation *first =
-        generation_build(snapshot_read(&sources->layers), sources, 1, &found);
+    if (first)
+        first = generation_ref(first);
+    else
+        first = generation_build(snapshot_read(&sources->layers), sources, 1, &found);
     if (!first) {
         struct error *error = describe(&found);
         if (problems)
@@ -238,6 +244,13 @@ void rulebook_require(struct rulebook *rulebook, const char *engine) {
     pthread_mutex_lock(&rulebook->loading);
     memory_free(rulebook->required);
     rulebook->required = memory_string(engine);
+    pthread_mutex_unlock(&rulebook->loading);
+}
+
+void rulebook_watch(struct rulebook *rulebook, void (*changed)(void *context), void *context) {
+    pthread_mutex_lock(&rulebook->loading);
+    rulebook->swapped = changed;
+    rulebook->swapped_context = context;
     pthread_mutex_unlock(&rulebook->loading);
 }
 

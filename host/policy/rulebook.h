@@ -21,14 +21,20 @@ struct rulebook_counters {
     uint64_t failed;
 };
 
-/* Loads the rules and starts to watch them. The sources are copied. ERROR_POLICY when anything is
- * wrong in any file; every problem is then a line in problems, which may be NULL. */
-struct error *rulebook_open(const struct rule_sources *sources, struct buffer *problems,
-                            struct rulebook **out) __attribute__((warn_unused_result));
+/* Loads the rules, or takes the generation that was built of these sources already (first, NULL:
+ * none; it is borrowed), and starts to watch them. The sources are copied. ERROR_POLICY when
+ * anything is wrong in any file; every problem is then a line in problems, which may be NULL. */
+struct error *rulebook_open(const struct rule_sources *sources, struct generation *first,
+                            struct buffer *problems, struct rulebook **out)
+    __attribute__((warn_unused_result));
 
 /* From now on a load that leaves no engine of this name or alias fails, as a bad edit does: it
  * would take the standard families away from whoever scrapes them. */
 void rulebook_require(struct rulebook *rulebook, const char *engine);
+
+/* From now on changed(context) is called after each generation that is swapped in, on the thread
+ * that loaded it. It may ask for the generation, and must not load. */
+void rulebook_watch(struct rulebook *rulebook, void (*changed)(void *context), void *context);
 
 /* Stops the watcher and drops the current generation. NULL is fine. */
 void rulebook_close(struct rulebook *rulebook);

@@ -52,19 +52,22 @@ static struct error *prepare(struct runner *runner, struct generation *generatio
     return error;
 }
 
-/* Takes result; or nil, a message and a kind, which stand at the bottom of the stack. */
+/* Takes a result and perhaps a status; or nil, a message, a kind and perhaps a status, which stand
+ * at the top of the stack. */
 static int take_outcome(lua_State *lua, struct runner_call *call) {
     size_t length;
     enum error_kind kind;
-    if (lua_type(lua, -3) == LUA_TSTRING) {
-        const char *text = lua_tolstring(lua, -3, &length);
+    if (lua_type(lua, -4) == LUA_TSTRING) {
+        const char *text = lua_tolstring(lua, -4, &length);
         buffer_append(call->result, text, length);
+        call->status = (int)lua_tointeger(lua, -3);
         return 0;
     }
-    if (lua_type(lua, -2) != LUA_TSTRING || lua_type(lua, -1) != LUA_TSTRING ||
-        !error_kind_parse(lua_tostring(lua, -1), &kind))
+    if (lua_type(lua, -3) != LUA_TSTRING || lua_type(lua, -2) != LUA_TSTRING ||
+        !error_kind_parse(lua_tostring(lua, -2), &kind))
         return luaL_error(lua, "%s returned neither a result nor an error", call->entry);
-    call->error = error_new(kind, NULL, "%s", lua_tostring(lua, -2));
+    call->error = error_new(kind, NULL, "%s", lua_tostring(lua, -3));
+    call->error->status = (int)lua_tointeger(lua, -1);
     return 0;
 }
 
@@ -77,7 +80,7 @@ static int enter(lua_State *lua) {
     lua_getfield(lua, -1, call->entry);
     int function = lua_gettop(lua);
     call->push(lua, call);
-    lua_call(lua, lua_gettop(lua) - function, 3);
+    lua_call(lua, lua_gettop(lua) - function, 4);
     return take_outcome(lua, call);
 }
 
@@ -85,8 +88,10 @@ static int enter(lua_State *lua) {
  * rule has made of it. */
 static struct error *clean(struct error *error, const atomic_bool *cancel) {
     error = redact_error(error);
-    if (error && cancel && atomic_load(cancel))
+    if (error && cancel && atomic_load(cancel)) {
         error->kind = ERROR_CANCELLED;
+        error->status = 0;
+    }
     return error;
 }
 
@@ -99,9 +104,12 @@ struct error *runner_call(struct runner *runner, struct generation *generation,
     struct host_context context = {
         .download = &runner->config->download,
         .access = runner->config->access,
+        .services = runner->config->services,
         .generation = generation,
         .progress = call->progress,
-        .job = call->job,
+        .job = call->job ? job_id(call->job) : NULL,
+        .self = call->job,
+        .trigger = call->trigger,
         .cancel = call->cancel,
     };
     memcpy(context.clients, runner->clients, sizeof context.clients);

@@ -13,6 +13,7 @@
 #include "jobs/jobs.h"
 #include "policy/access.h"
 #include "policy/generation.h"
+#include "policy/services.h"
 #include "transfer/download.h"
 
 struct runner;
@@ -22,6 +23,7 @@ struct runner_config {
     struct download_config download; /* for downloads, and its network for rules' requests; its
                                         max_workers is the default, its cancel is ignored */
     const struct access *access;     /* NULL: everything is allowed */
+    const struct services *services; /* NULL: none */
 };
 
 /* What to download. */
@@ -42,8 +44,9 @@ struct error *runner_new(const struct runner_config *config, struct runner **out
     __attribute__((warn_unused_result));
 void runner_free(struct runner *runner); /* NULL is fine */
 
-/* Downloads. Appends {"source","revision","path","files","bytes","present","fetched","seconds"} to
- * result: files and bytes of the whole, files present before, bytes fetched now. Errors as
+/* Downloads. Appends {"source","revision","path","files","bytes","present","fetched","digest",
+ * "seconds"} to result: files and bytes of the whole, files present before, bytes fetched now, one
+ * digest over all. Errors as
  * download_run, the source's own (with the kind its rule gave), and ERROR_POLICY for a rule that
  * misbehaves. */
 struct error *runner_download(struct runner *runner, struct generation *generation,
@@ -59,10 +62,12 @@ struct error *runner_plan(struct runner *runner, struct generation *generation,
                           struct buffer *result) __attribute__((warn_unused_result));
 
 /* Runs a workflow with checked parameters (a JSON object in which defaults are filled in,
- * directories resolved and configurations objects). What it returns is appended to result as JSON.
- */
+ * directories resolved and configurations objects); trigger says what started it ("call", "timer",
+ * "start", ...). What it returns is appended to result as JSON, and a status that it chose set in
+ * the job; an error has the status that it chose. */
 struct error *runner_workflow(struct runner *runner, struct generation *generation,
-                              const struct workflow *workflow, const char *params, struct job *job,
-                              struct buffer *result) __attribute__((warn_unused_result));
+                              const struct workflow *workflow, const char *params,
+                              const char *trigger, struct job *job, struct buffer *result)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -151,8 +151,8 @@ static struct runner_secret *take_secrets(const struct workflow *workflow, cJSON
 }
 
 struct error *runner_workflow(struct runner *runner, struct generation *generation,
-                              const struct workflow *workflow, const char *params, struct job *job,
-                              struct buffer *result) {
+                              const struct workflow *workflow, const char *params,
+                              const char *trigger, struct job *job, struct buffer *result) {
     cJSON *parsed = NULL;
     struct error *error = params_parse("the parameters", params, strlen(params), &parsed);
     if (error)
@@ -162,8 +162,9 @@ struct error *runner_workflow(struct runner *runner, struct generation *generati
         .entry = "workflow",
         .push = push_workflow,
         .workflow = workflow,
+        .trigger = trigger,
         .progress = job_progress(job),
-        .job = job_id(job),
+        .job = job,
         .cancel = job_cancel_flag(job),
         .result = result,
     };
@@ -172,6 +173,8 @@ struct error *runner_workflow(struct runner *runner, struct generation *generati
     call.params = rest ? rest : "{}";
     call.secrets = secrets;
     error = runner_call(runner, generation, &call);
+    if (!error && call.status)
+        job_set_status(job, call.status);
     for (size_t i = 0; i < call.secret_count; i++)
         wipe(secrets[i].json);
     memory_free(secrets);

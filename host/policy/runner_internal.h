@@ -32,10 +32,12 @@ struct runner_call {
     const char *params; /* without the configurations */
     const struct runner_secret *secrets;
     size_t secret_count;
+    const char *trigger;
     struct progress *progress;
-    const char *job;
+    struct job *job; /* NULL: none */
     const atomic_bool *cancel;
     struct buffer *result;
+    int status;          /* that the function returned with its result; 0: none */
     struct error *error; /* what the function returned instead of a result */
 };
 

@@ -93,6 +93,78 @@ struct error *script_text(struct script *script, const char *name, double argume
     return guard_call(script->state, script->path, CALL_BUDGET_SECONDS, ask, &call);
 }
 
+/* The list that a call takes. */
+struct list_call {
+    struct script *script;
+    const char *name;
+    char **items;
+    size_t count;
+};
+
+static int take_list(lua_State *lua) {
+    struct list_call *call = lua_touserdata(lua, 1);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, call->script->table);
+    lua_pushstring(lua, call->name);
+    lua_rawget(lua, -2);
+    size_t length = lua_istable(lua, -1) ? lua_objlen(lua, -1) : 0;
+    call->items = memory_zero(length + 1, sizeof *call->items);
+    for (size_t i = 0; i < length; i++) {
+        lua_rawgeti(lua, -1, (int)i + 1);
+        if (lua_type(lua, -1) != LUA_TSTRING)
+            return luaL_error(lua, "%s: expected a list of texts", call->name);
+        call->items[call->count++] = memory_string(lua_tostring(lua, -1));
+        lua_pop(lua, 1);
+    }
+    return 0;
+}
+
+struct error *script_list(struct script *script, const char *name, char ***items, size_t *count) {
+    struct list_call call = {script, name, NULL, 0};
+    struct error *error =
+        guard_call(script->state, script->path, CALL_BUDGET_SECONDS, take_list, &call);
+    if (error)
+        file_list_free(call.items, call.count);
+    *items = error ? NULL : call.items;
+    *count = error ? 0 : call.count;
+    return error;
+}
+
+struct answer_call {
+    struct script *script;
+    const char *method, *path;
+    const struct buffer *body;
+    int status;
+    struct buffer *out;
+};
+
+static int take_answer(lua_State *lua) {
+    struct answer_call *call = lua_touserdata(lua, 1);
+    size_t length;
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, call->script->table);
+    lua_getfield(lua, -1, "answer");
+    if (!lua_isfunction(lua, -1))
+        return luaL_error(lua, "answer: expected a function, got %s", luaL_typename(lua, -1));
+    lua_pushstring(lua, call->method);
+    lua_pushstring(lua, call->path);
+    lua_pushlstring(lua, call->body->length ? call->body->data : "", call->body->length);
+    lua_call(lua, 3, 2);
+    if (lua_type(lua, -2) != LUA_TNUMBER || lua_type(lua, -1) != LUA_TSTRING)
+        return luaL_error(lua, "answer: expected it to return a status and a text");
+    call->status = (int)lua_tointeger(lua, -2);
+    const char *text = lua_tolstring(lua, -1, &length);
+    buffer_append(call->out, text, length);
+    return 0;
+}
+
+struct error *script_answer(struct script *script, const char *method, const char *path,
+                            const struct buffer *body, int *status, struct buffer *out) {
+    struct answer_call call = {script, method, path, body, 0, out};
+    struct error *error =
+        guard_call(script->state, script->path, CALL_BUDGET_SECONDS, take_answer, &call);
+    *status = call.status;
+    return error;
+}
+
 void script_close(struct script *script) {
     if (!script)
         return;

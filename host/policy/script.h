@@ -22,6 +22,17 @@ struct error *script_open(const char *library, const char *path, struct script *
 struct error *script_text(struct script *script, const char *name, double argument,
                           struct buffer *out) __attribute__((warn_unused_result));
 
+/* Stores the texts of the list `name` of the table, which the caller frees with file_list_free;
+ * none when there is no such list. */
+struct error *script_list(struct script *script, const char *name, char ***items, size_t *count)
+    __attribute__((warn_unused_result));
+
+/* Calls the function `answer` of the table with a request, and takes the status and the body it
+ * returns. */
+struct error *script_answer(struct script *script, const char *method, const char *path,
+                            const struct buffer *body, int *status, struct buffer *out)
+    __attribute__((warn_unused_result));
+
 /* NULL is fine. */
 void script_close(struct script *script);
 

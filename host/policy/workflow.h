@@ -38,10 +38,39 @@ struct param {
     double min, max; /* of numbers; of texts and lists the length */
 };
 
+enum setting_type {
+    SETTING_STRING,
+    SETTING_INTEGER,
+    SETTING_NUMBER,
+    SETTING_SECONDS,
+    SETTING_BOOLEAN,
+    SETTING_LIST,
+    SETTING_FILE,   /* a path; its content is watched */
+    SETTING_SECRET, /* from the environment only */
+};
+
+/* A flag or variable of `serve` that rules declare. */
+struct setting {
+    char *name;
+    char *flag; /* long name without dashes, NULL: none */
+    char *env;  /* NULL: none */
+    enum setting_type type;
+    char *fallback; /* as the user would type it, NULL: none */
+    char *help;
+};
+
+/* What starts a workflow besides a request, as bits. */
+enum workflow_event {
+    WORKFLOW_ON_START = 1,
+    WORKFLOW_ON_ENGINE_UP = 2,
+    WORKFLOW_ON_RULES_CHANGED = 4,
+    WORKFLOW_ON_FILE_CHANGED = 8,
+};
+
 struct workflow {
     char *name;
     char *summary;
-    char *method; /* "POST", "GET", "DELETE", "PUT" */
+    char *method; /* "POST", "GET", "DELETE", "PUT"; NULL: it has no route */
     char *path;   /* "/v1/things/{id}"; parameters in braces are params too */
     struct param *params;
     size_t param_count;
@@ -52,7 +81,17 @@ struct workflow {
     char **same; /* parameters in which two unfinished calls must be alike to be one job; count 0:
                     never one */
     size_t same_count;
-    char *exclusive; /* the parameter whose value one unfinished job may hold; NULL: none */
+    char *exclusive;     /* the parameter whose value one unfinished job may hold; NULL: none */
+    char *serial;        /* calls alike in this parameter run one after another; NULL: none */
+    int parallel;        /* runs on threads of its own, so many at a time; 0: as downloads do */
+    bool quiet;          /* leaves no trace when it succeeds */
+    double every;        /* seconds between runs by the timer, 0: none */
+    char *every_setting; /* or the name of the setting that holds them, NULL: none */
+    unsigned events;     /* of enum workflow_event */
+    char *status;        /* title under which `status` shows what it answers, NULL: none */
+    char *ready;         /* name by which GET /ready asks whether it is content, NULL: none */
+    struct setting *settings;
+    size_t setting_count;
     char *effective; /* all of this and the file, for people: a JSON object on one line */
     const struct rule_file *file;
 };

@@ -126,6 +126,15 @@ static bool has_status(const struct route *route, int status) {
     return false;
 }
 
+static void write_extensions(struct json *json, const struct route *route) {
+    if (route->workflow)
+        json_key_string(json, "x-workflow", route->workflow);
+    if (route->async)
+        json_key_string(json, "x-async", route->async);
+    if (route->status)
+        json_key_string(json, "x-status", route->status);
+}
+
 static void write_operation(struct json *json, const struct route *route, bool token) {
     char method[16] = "";
     for (size_t i = 0; route->method[i] && i < sizeof method - 1; i++)
@@ -135,6 +144,7 @@ static void write_operation(struct json *json, const struct route *route, bool t
     write_operation_id(json, route);
     if (route->summary)
         json_key_string(json, "summary", route->summary);
+    write_extensions(json, route);
     write_parameters(json, route);
     write_body(json, route);
     json_key(json, "responses");

@@ -46,6 +46,12 @@ struct route {
     void *context;
 
     const char *summary; /* one line for the API description */
+    /* For clients that offer the routes by name (`kthena-runtime call`), as extensions of the
+     * description: x-workflow; x-async, the boolean of the body that makes it answer at once;
+     * x-status, the title under which `kthena-runtime status` shows its reply. NULL: none. */
+    const char *workflow;
+    const char *async;
+    const char *status;
     const struct route_parameter *query;
     size_t query_count;
     const char *request_type;   /* media type of the body, NULL when body_limit is 0 */

@@ -172,7 +172,7 @@ static void get_events(struct request *request, void *context) {
     ",\"bytes_total\":{\"type\":[\"integer\",\"null\"]}}}"
 #define ERROR_SCHEMA                                                                               \
     "{\"type\":[\"object\",\"null\"],\"properties\":{\"kind\":" TEXT_SCHEMA                        \
-    ",\"message\":" TEXT_SCHEMA "}}"
+    ",\"message\":" TEXT_SCHEMA ",\"status\":{\"type\":[\"integer\",\"null\"]}}}"
 #define JOB_SCHEMA                                                                                 \
     "{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"state\"],\"properties\":{"               \
     "\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"state\":" STATE_SCHEMA                      \

@@ -1,5 +1,4 @@
 #include "base/json.h"
-#include "base/memory.h"
 #include "server/openapi.h"
 #include "server/reply.h"
 #include "sidecar/sidecar_internal.h"
@@ -10,22 +9,6 @@ static void get_health(struct request *request, void *context) {
     (void)context;
     static const char body[] = "{\"status\":\"healthy\",\"service\":\"runtime\"}";
     reply_send(request, 200, "application/json", NULL, &(struct span){body, sizeof body - 1}, 1);
-}
-
-static void get_ready(struct request *request, void *context) {
-    struct sidecar *sidecar = context;
-    char *why = NULL;
-    if (server_draining(sidecar->server)) {
-        reply_error(request, 503, "shutting down");
-    } else if (scraper_answered(sidecar->scraper, &why)) {
-        static const char body[] = "{\"status\":\"ready\"}";
-        reply_send(request, 200, "application/json", NULL, &(struct span){body, sizeof body - 1},
-                   1);
-    } else {
-        reply_error(request, 503, "the engine has not answered yet%s%s", why ? ": " : "",
-                    why ? why : "");
-    }
-    memory_free(why);
 }
 
 static void get_metrics(struct request *request, void *context) {
@@ -95,9 +78,11 @@ const struct route sidecar_routes[] = {
     {.method = "GET",
      .path = "/ready",
      .open = true,
-     .handler = get_ready,
-     .summary = "Whether the rules are loaded and the engine has answered",
+     .handler = sidecar_get_ready,
+     .summary = "Whether the rules are loaded and the engine has answered; with ?NAME=1 also "
+                "whether the workflow that guards the readiness under this name is content",
      REPLIES({200, "Ready", "application/json", STATUS_SCHEMA},
+             {400, "No workflow guards the readiness under this name", NULL, NULL},
              {503, "Not ready; the detail says why", NULL, NULL})},
     {.method = "GET",
      .path = "/metrics",

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "sidecar/sidecar_internal.h"
+#include "sidecar/services.h"
 
 #include <string.h>
 
@@ -69,6 +69,10 @@ static struct error *fetch_page(void *context, const char *accept, struct fetche
     page->content_type = reply.content_type;
     page->body = reply.body;
     buffer_free(&reply.headers);
+    if (!error)
+        engine_watch_page(sidecar->watch, page->body.data, page->body.length);
+    if (!error || error->kind == ERROR_UNREACHABLE)
+        engine_watch_seen(sidecar->watch, !error);
     if (error && error->kind == ERROR_LIMIT)
         return error_new(ERROR_LIMIT, error, "the page is larger than --max-page-bytes allows");
     return error;
@@ -126,7 +130,8 @@ static void *probe(void *context) {
 }
 
 static struct error *load_rules(struct sidecar *sidecar, struct buffer *problems) {
-    struct error *error = rulebook_open(&sidecar->config.rules, problems, &sidecar->rulebook);
+    struct error *error =
+        rulebook_open(&sidecar->config.rules, sidecar->config.first, problems, &sidecar->rulebook);
     if (error || is_auto(sidecar))
         return error;
     struct generation *generation = rulebook_generation(sidecar->rulebook);
@@ -150,7 +155,12 @@ static void free_worker(void *worker) {
     runner_free(worker);
 }
 
-static void make_parts(struct sidecar *sidecar) {
+static void job_ended(void *context, struct job *job) {
+    const struct sidecar *sidecar = context;
+    triggers_ended(sidecar->triggers, job);
+}
+
+static struct error *make_parts(struct sidecar *sidecar) {
     struct network network = {.user_agent = "kthena-runtime/" KTHENA_VERSION,
                               .ca_file = sidecar->config.ca_file,
                               .direct = true};
@@ -164,15 +174,18 @@ static void make_parts(struct sidecar *sidecar) {
     sidecar->scraper = scraper_new(&scraper);
     sidecar->runner = (struct runner_config){.lua = sidecar->config.rules.lua,
                                              .download = sidecar->config.download,
-                                             .access = &sidecar->config.access};
+                                             .access = &sidecar->config.access,
+                                             .services = &sidecar->services};
     struct jobs_config jobs = {.threads = sidecar->config.max_jobs,
                                .worker_new = new_worker,
                                .worker_free = free_worker,
+                               .ended = job_ended,
                                .context = sidecar};
     sidecar->jobs = jobs_new(&jobs);
     own_metrics_register(sidecar->own, scraper_collect, sidecar->scraper);
     own_metrics_register(sidecar->own, collect_rules, sidecar->rulebook);
     own_metrics_register(sidecar->own, jobs_collect, sidecar->jobs);
+    return services_make(sidecar);
 }
 
 static struct error *start_server(struct sidecar *sidecar) {
@@ -187,10 +200,11 @@ static struct error *start_server(struct sidecar *sidecar) {
 static void release(struct sidecar *sidecar) {
     sidecar_table_drop(sidecar);
     jobs_close(sidecar->jobs, clock_ms());
+    rulebook_close(sidecar->rulebook);
+    services_free(sidecar);
     scraper_free(sidecar->scraper);
     own_metrics_free(sidecar->own);
     http_client_free(sidecar->client);
-    rulebook_close(sidecar->rulebook);
     memory_free(sidecar->detected);
     pthread_mutex_destroy(&sidecar->lock);
     pthread_cond_destroy(&sidecar->changed);
@@ -204,12 +218,17 @@ struct error *sidecar_start(const struct sidecar_config *config, struct buffer *
     pthread_mutex_init(&sidecar->lock, NULL);
     clock_condition_init(&sidecar->changed);
     struct error *error = load_rules(sidecar, problems);
-    if (!error) {
-        make_parts(sidecar);
+    if (!error)
+        error = make_parts(sidecar);
+    if (!error)
         error = start_server(sidecar);
-    }
     if (error) {
         release(sidecar);
+        return error;
+    }
+    error = services_start(sidecar);
+    if (error) {
+        sidecar_stop(sidecar, 0);
         return error;
     }
     error = thread_start(&sidecar->prober, "prober", probe, sidecar);
@@ -254,12 +273,13 @@ bool sidecar_stop(struct sidecar *sidecar, int64_t drain_ms) {
     sidecar->stopping = true;
     pthread_cond_broadcast(&sidecar->changed);
     pthread_mutex_unlock(&sidecar->lock);
+    bool alone = services_stop(sidecar);
     jobs_stop(sidecar->jobs, 0);
     size_t running = server_drain(sidecar->server, drain_ms);
     if (running)
         log_warning("%zu requests were still running after %lld ms and are cut", running,
                     (long long)drain_ms);
-    bool alone = !sidecar->has_prober || join_prober(sidecar);
+    alone = (!sidecar->has_prober || join_prober(sidecar)) && alone;
     bool stopped = server_stop(sidecar->server, STOP_TIMEOUT_MS);
     if (!wait_for_jobs(sidecar, deadline) || !stopped || !alone)
         return false;

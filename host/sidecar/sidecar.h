@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "policy/access.h"
 #include "policy/rulebook.h"
+#include "policy/services.h"
 #include "server/server.h"
 #include "transfer/download.h"
 
@@ -19,6 +20,12 @@ struct sidecar;
 struct sidecar_config {
     const char *engine;      /* a name or alias the rules know, or "auto" */
     const char *metrics_url; /* of the engine */
+    const char *engine_url; /* its base, without a slash at the end; NULL: for tests, metrics_url */
+    const char *management_url;           /* of engines that have one, NULL: the rules find it */
+    const char *engine_api_key;           /* sent with engine calls of workflows, NULL: none */
+    const char *state_dir;                /* for what workflows remember, NULL: nowhere */
+    const struct setting_value *settings; /* of the rules */
+    size_t setting_count;
     int64_t request_timeout_ms;
     size_t max_page_bytes;
     const char *ca_file;             /* trusted for the engine's certificate, NULL: the system's */
@@ -26,6 +33,7 @@ struct sidecar_config {
     struct access access;            /* what requests may have written and read */
     struct download_config download; /* of jobs: network, attempts, rate */
     struct rule_sources rules;
+    struct generation *first; /* of these rules, built already; NULL: it is yet to be. Borrowed */
     struct server_config server; /* without its routes */
 };
 

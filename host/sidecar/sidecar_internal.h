@@ -8,7 +8,9 @@
 #include "metrics/scraper.h"
 #include "policy/runner.h"
 #include "server/route.h"
+#include "sidecar/engine_watch.h"
 #include "sidecar/sidecar.h"
+#include "sidecar/triggers.h"
 #include "transfer/http.h"
 
 #include <pthread.h>
@@ -32,6 +34,10 @@ struct sidecar {
     struct runner_config runner; /* of the job threads */
     struct jobs *jobs;
     struct server *server;
+    struct services services;    /* of workflows */
+    struct engine_target target; /* one of them */
+    struct engine_watch *watch;
+    struct triggers *triggers;
 
     pthread_t prober; /* asks the engine until it has answered once */
     bool has_prober;
@@ -60,6 +66,9 @@ void sidecar_table_release(const struct route_table *table, void *sidecar);
 
 /* Drops the current table. */
 void sidecar_table_drop(struct sidecar *sidecar);
+
+/* Answers GET /ready; a route_handler. */
+void sidecar_get_ready(struct request *request, void *sidecar);
 
 /* The routes that do not change. Their contexts are filled in: the sidecar. */
 extern const struct route sidecar_routes[];

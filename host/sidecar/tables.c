@@ -21,7 +21,9 @@ static const struct route_reply workflow_replies[] = {
     {404, "What is asked for does not exist", NULL, NULL},
     {409, "Another job has what this one needs, or it was cancelled", NULL, NULL},
     {429, "Too many jobs wait already", NULL, NULL},
+    {501, "Whom it was asked of cannot do it at all", NULL, NULL},
     {502, "Whom it was asked of failed, or could not be reached", NULL, NULL},
+    {503, "Whom it was asked of is not up yet", NULL, NULL},
     {504, "Whom it was asked of did not answer in time", NULL, NULL},
     {507, "There is no space for it", NULL, NULL},
 };
@@ -38,9 +40,13 @@ static void add_routes(struct sidecar_table *table, const struct route *routes, 
 static void add_workflow(struct sidecar_table *table, const struct workflow *workflow,
                          struct sidecar *sidecar) {
     struct workflow_route *context = &table->workflows[table->workflow_count++];
-    *context = (struct workflow_route){sidecar, table->generation, workflow, {0}};
-    workflow_schema(workflow, &context->schema);
+    *context = (struct workflow_route){
+        .sidecar = sidecar, .generation = table->generation, .workflow = workflow};
     bool has_body = strcmp(workflow->method, "GET") != 0;
+    if (has_body)
+        workflow_schema(workflow, &context->schema);
+    else
+        context->query = workflow_query(workflow, &context->query_count);
     table->routes[table->table.count++] = (struct route){
         .method = workflow->method,
         .path = workflow->path,
@@ -49,6 +55,11 @@ static void add_workflow(struct sidecar_table *table, const struct workflow *wor
         .handler = workflow_call,
         .context = context,
         .summary = workflow->summary,
+        .workflow = workflow->name,
+        .async = workflow->async,
+        .status = workflow->status,
+        .query = context->query,
+        .query_count = context->query_count,
         .request_type = has_body ? "application/json" : NULL,
         .request_schema = has_body ? buffer_text(&context->schema) : NULL,
         .replies = workflow_replies,
@@ -67,7 +78,8 @@ static struct sidecar_table *make_table(struct sidecar *sidecar, struct generati
     add_routes(table, sidecar_job_routes, sidecar_job_route_count, sidecar);
     table->workflows = memory_zero(workflows, sizeof *table->workflows);
     for (size_t i = 0; i < workflows; i++)
-        add_workflow(table, generation_workflow_at(generation, i), sidecar);
+        if (generation_workflow_at(generation, i)->path)
+            add_workflow(table, generation_workflow_at(generation, i), sidecar);
     return table;
 }
 
@@ -79,8 +91,10 @@ static struct sidecar_table *give_back(struct sidecar_table *table) {
 static void free_table(struct sidecar_table *table) {
     if (!table)
         return;
-    for (size_t i = 0; i < table->workflow_count; i++)
+    for (size_t i = 0; i < table->workflow_count; i++) {
         buffer_free(&table->workflows[i].schema);
+        workflow_query_free(table->workflows[i].query, table->workflows[i].query_count);
+    }
     memory_free(table->workflows);
     generation_unref(table->generation);
     memory_free(table);

@@ -5,38 +5,19 @@
 #include "base/memory.h"
 #include "jobs/jobs.h"
 #include "policy/params.h"
-#include "policy/runner.h"
 #include "server/reply.h"
 #include "server/request.h"
+#include "sidecar/submit.h"
 
 #include <string.h>
 
-enum { WAIT_MS = 1000, VALUES_MAX = REQUEST_PARAMETERS_MAX };
-
-/* What a job carries: its parameters with what is secret in them, and the rules it was asked for
- * under. */
-struct payload {
-    struct generation *generation;
-    const struct workflow *workflow;
-    struct call call;
-};
-
-static void free_payload(void *context) {
-    struct payload *payload = context;
-    call_free(&payload->call);
-    generation_unref(payload->generation);
-    memory_free(payload);
-}
-
-static struct error *run_job(struct job *job, void *worker, void *context, struct buffer *result) {
-    struct payload *payload = context;
-    return runner_workflow(worker, payload->generation, payload->workflow, payload->call.params,
-                           job, result);
-}
+enum { WAIT_MS = 1000 };
 
 /* The status that an error means to whoever called. */
-static int status_of(enum error_kind kind) {
-    switch (kind) {
+static int status_of(const struct error *error) {
+    if (error->status)
+        return error->status;
+    switch (error->kind) {
     case ERROR_INVALID:
         return 400;
     case ERROR_UNAUTHORIZED:
@@ -53,6 +34,10 @@ static int status_of(enum error_kind kind) {
     case ERROR_UNREACHABLE:
     case ERROR_PROTOCOL:
         return 502;
+    case ERROR_UNSUPPORTED:
+        return 501;
+    case ERROR_UNAVAILABLE:
+        return 503;
     case ERROR_TIMEOUT:
         return 504;
     case ERROR_SPACE:
@@ -72,7 +57,7 @@ static void reply_failure(struct request *request, const struct sidecar *sidecar
     char *text = error_text(error);
     bool leaving = error->kind == ERROR_CANCELLED && server_draining(sidecar->server);
     const char *headers = leaving || error->kind == ERROR_OVERLOAD ? "Retry-After: 10\r\n" : NULL;
-    reply_error_with(request, leaving ? 503 : status_of(error->kind), headers, "%s%s", text,
+    reply_error_with(request, leaving ? 503 : status_of(error), headers, "%s%s", text,
                      leaving ? " (the sidecar is shutting down)" : "");
     memory_free(text);
     error_free(error);
@@ -113,29 +98,15 @@ static void reply_finished(struct request *request, const struct sidecar *sideca
     } else {
         struct buffer body = {0};
         job_result(job, &body);
-        reply_json(request, 200, &body);
+        reply_json(request, job_status(job), &body);
         buffer_free(&body);
     }
 }
 
 static void submit(struct request *request, const struct workflow_route *route, struct call *call) {
-    struct payload *payload = memory_zero(1, sizeof *payload);
-    payload->generation = generation_ref(route->generation);
-    payload->workflow = route->workflow;
-    payload->call = (struct call){.params = call->params, .hidden = call->hidden};
-    call->params = NULL;
-    call->hidden = (struct buffer){0};
-    struct job_spec spec = {.kind = route->workflow->name,
-                            .description = call->description,
-                            .source = call->source,
-                            .same = call->same,
-                            .exclusive = call->exclusive,
-                            .run = run_job,
-                            .payload = payload,
-                            .payload_free = free_payload};
+    struct submission submission = {route->generation, route->workflow, "call"};
     struct job *job = NULL;
-    bool joined = false;
-    struct error *error = jobs_submit(route->sidecar->jobs, &spec, &job, &joined);
+    struct error *error = submit_call(route->sidecar, &submission, call, &job);
     if (error) {
         reply_failure(request, route->sidecar, error);
         return;
@@ -147,35 +118,74 @@ static void submit(struct request *request, const struct workflow_route *route, 
     job_unref(job);
 }
 
-/* The parameters of the path that the workflow declares. */
-static size_t path_values(const struct request *request, const struct workflow *workflow,
-                          struct path_value values[VALUES_MAX]) {
-    size_t count = 0;
-    for (size_t i = 0; i < workflow->param_count && count < VALUES_MAX; i++) {
-        const char *text = request_parameter(request, workflow->params[i].name);
+/* The texts of the path, and of the query where that takes the place of a body. */
+struct values {
+    struct path_value *list;
+    struct buffer *texts; /* of the query */
+    size_t count, size;
+};
+
+static void free_values(struct values *values) {
+    for (size_t i = 0; i < values->size; i++)
+        buffer_free(&values->texts[i]);
+    memory_free(values->texts);
+    memory_free(values->list);
+}
+
+/* Takes the value of a parameter of the query, if it was sent. */
+static struct error *take_query(const struct request *request, const char *name,
+                                struct values *values) {
+    struct buffer *text = &values->texts[values->count];
+    if (!request_query(request, name, text))
+        return NULL;
+    values->list[values->count++] = (struct path_value){name, buffer_text(text)};
+    if (memchr(text->data, '\0', text->length))
+        return error_new(ERROR_INVALID, NULL, "parameter '%s': it holds control characters", name);
+    return NULL;
+}
+
+/* The parameters that the workflow declares. */
+static struct error *take_values(const struct request *request, const struct workflow *workflow,
+                                 bool query, struct values *values) {
+    struct error *error = NULL;
+    values->size = workflow->param_count;
+    values->list = memory_zero(values->size, sizeof *values->list);
+    values->texts = memory_zero(values->size, sizeof *values->texts);
+    for (size_t i = 0; !error && i < workflow->param_count; i++) {
+        const char *name = workflow->params[i].name;
+        const char *text = request_parameter(request, name);
         if (text)
-            values[count++] = (struct path_value){workflow->params[i].name, text};
+            values->list[values->count++] = (struct path_value){name, text};
+        else if (query)
+            error = take_query(request, name, values);
     }
-    return count;
+    return error;
+}
+
+/* Reads the body. False when the client has been told what is wrong with it. */
+static bool take_body(struct request *request, struct buffer *body) {
+    if (request_header(request, "Content-Type") &&
+        !request_require_type(request, "application/json"))
+        return false;
+    return request_body(request, body);
 }
 
 void workflow_call(struct request *request, void *context) {
     const struct workflow_route *route = context;
-    struct buffer body = {0};
-    struct path_value values[VALUES_MAX];
     bool has_body = request->route->body_limit > 0;
-    if (has_body && request_header(request, "Content-Type") &&
-        !request_require_type(request, "application/json"))
-        return;
-    if (has_body && !request_body(request, &body)) {
+    struct buffer body = {0};
+    struct values values = {0};
+    struct call call = {0};
+    if (has_body && !take_body(request, &body)) {
         buffer_free(&body);
         return;
     }
-    struct call call;
-    size_t count = path_values(request, route->workflow, values);
-    struct error *error =
-        params_check(route->generation, route->workflow, &route->sidecar->config.access,
-                     body.length ? body.data : "", body.length, values, count, &call);
+    struct error *error = take_values(request, route->workflow, !has_body, &values);
+    if (!error)
+        error = params_check(route->generation, route->workflow, &route->sidecar->config.access,
+                             body.length ? body.data : "", body.length, values.list, values.count,
+                             &call);
+    free_values(&values);
     buffer_free(&body);
     if (error)
         reply_failure(request, route->sidecar, error);

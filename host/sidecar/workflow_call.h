@@ -1,7 +1,7 @@
 /*
  * Answers one call of a workflow: checks its parameters on the HTTP thread, hands it to the jobs,
  * and replies when the job has ended, or at once when the caller does not want to wait. Private to
- * sidecar/; workflow_routes.h makes the routes.
+ * sidecar/; tables.c makes the routes.
  */
 #ifndef KTHENA_SIDECAR_WORKFLOW_CALL_H
 #define KTHENA_SIDECAR_WORKFLOW_CALL_H
@@ -13,7 +13,9 @@ struct workflow_route {
     struct sidecar *sidecar;
     struct generation *generation;
     const struct workflow *workflow;
-    struct buffer schema; /* JSON, of the body */
+    struct buffer schema;          /* JSON, of the body */
+    struct route_parameter *query; /* owned; where there is no body */
+    size_t query_count;
 };
 
 /* A route_handler; context is a struct workflow_route. */

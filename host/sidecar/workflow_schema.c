@@ -1,6 +1,7 @@
 #include "sidecar/workflow_schema.h"
 
 #include "base/json.h"
+#include "base/memory.h"
 
 #include <string.h>
 
@@ -53,8 +54,7 @@ static void write_bounds(struct json *json, const struct param *param) {
     }
 }
 
-static void write_param(struct json *json, const struct param *param) {
-    json_key(json, param->name);
+static void write_schema(struct json *json, const struct param *param) {
     json_object(json);
     write_type(json, param);
     write_bounds(json, param);
@@ -65,6 +65,11 @@ static void write_param(struct json *json, const struct param *param) {
     if (*param->help)
         json_key_string(json, "description", param->help);
     json_end_object(json);
+}
+
+static void write_param(struct json *json, const struct param *param) {
+    json_key(json, param->name);
+    write_schema(json, param);
 }
 
 /* Whether the parameter comes with the path. */
@@ -94,4 +99,28 @@ void workflow_schema(const struct workflow *workflow, struct buffer *out) {
             json_string(&json, workflow->params[i].name);
     json_end_array(&json);
     json_end_object(&json);
+}
+
+struct route_parameter *workflow_query(const struct workflow *workflow, size_t *count) {
+    struct route_parameter *query = memory_zero(workflow->param_count, sizeof *query);
+    *count = 0;
+    for (size_t i = 0; i < workflow->param_count; i++) {
+        const struct param *param = &workflow->params[i];
+        struct buffer schema = {0};
+        struct json json;
+        if (is_in_path(workflow, param->name) || param->type == PARAM_CONFIG)
+            continue;
+        json_begin(&json, &schema);
+        write_schema(&json, param);
+        query[(*count)++] =
+            (struct route_parameter){param->name, param->help, memory_string(buffer_text(&schema))};
+        buffer_free(&schema);
+    }
+    return query;
+}
+
+void workflow_query_free(struct route_parameter *query, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        memory_free((char *)query[i].schema);
+    memory_free(query);
 }

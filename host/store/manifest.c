@@ -7,6 +7,7 @@
 #include "store/store_internal.h"
 
 #include <inttypes.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,18 @@ void manifest_free(struct manifest *manifest) {
     memory_free(manifest->revision);
     memory_free(manifest->completed);
     *manifest = (struct manifest){0};
+}
+
+void manifest_digest(const struct manifest *manifest, char text[MANIFEST_DIGEST_SIZE]) {
+    struct buffer lines = {0};
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    for (size_t i = 0; i < manifest->count; i++)
+        buffer_format(&lines, "%s %s\n", manifest->files[i].path, manifest->files[i].digest);
+    SHA256((const unsigned char *)buffer_text(&lines), lines.length, hash);
+    buffer_free(&lines);
+    int at = snprintf(text, MANIFEST_DIGEST_SIZE, "sha256:");
+    for (size_t i = 0; i < sizeof hash; i++)
+        at += snprintf(text + at, MANIFEST_DIGEST_SIZE - (size_t)at, "%02x", hash[i]);
 }
 
 static int against_path(const void *path, const void *file) {

@@ -43,6 +43,18 @@ struct error *manifest_write(const struct directory *directory, const struct man
     __attribute__((warn_unused_result));
 void manifest_free(struct manifest *manifest);
 
+/* One digest over all files, "sha256:hex": of the lines "path digest\n" in the order of the paths.
+ */
+#define MANIFEST_DIGEST_SIZE 72
+void manifest_digest(const struct manifest *manifest, char text[MANIFEST_DIGEST_SIZE]);
+
+/* Removes the files that the manifest lists, then .kthena, and the directories, this one too, that
+ * are empty then. What the manifest does not list stays. Stores how many files were removed. The
+ * caller has the directory's lock, whose file is gone afterwards. Errors as manifest_read, and
+ * ERROR_DENIED or ERROR_IO for a file that cannot be removed; the manifest is then there still. */
+struct error *manifest_delete(const struct directory *directory, size_t *count)
+    __attribute__((warn_unused_result));
+
 /* The entry of a path, or NULL. */
 const struct manifest_file *manifest_find(const struct manifest *manifest, const char *path);
 

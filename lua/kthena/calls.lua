@@ -1,25 +1,19 @@
 --- The entry points for jobs and commands: what the host's runner calls. Each returns JSON; or nil, a message and a
 -- kind.
 local access = require "host.access"
-local context = require "kthena.context"
 local download = require "kthena.download"
 local hooks = require "kthena.hooks"
 local json = require "kthena.json"
-local rules = require "kthena.rules"
+local marked = require "kthena.marked"
+local opened = require "kthena.opened"
+local sandbox = require "kthena.sandbox"
 local sources = require "host.sources"
 local uri = require "kthena.uri"
+local workflow_context = require "kthena.workflow_context"
 
 local calls = {}
 
--- The rule files of this state by path. It is made anew when they change.
-local opened = {}
-
-local function open(file)
-  if not opened[file.path] then
-    opened[file.path] = { rules = rules.open(file), path = file.path }
-  end
-  return opened[file.path]
-end
+sandbox.seal()
 
 -- The source that resolves a URI.
 local function source_of(text)
@@ -27,7 +21,7 @@ local function source_of(text)
   if not source then
     return nil, chunk, path
   end
-  return open({ text = source, chunk = chunk, path = path })
+  return opened({ text = source, chunk = chunk, path = path })
 end
 
 -- Checks what came with a request once more: a workflow may have made it up.
@@ -68,18 +62,6 @@ function calls.plan(options)
   return with_source(download.plan, options)
 end
 
--- Marks the lists among plain data, so that JSON has them as such.
-local function mark_lists(value, depth)
-  if type(value) ~= "table" or depth > 32 then
-    return value
-  end
-  local copy = {}
-  for key, item in pairs(value) do
-    copy[key] = mark_lists(item, depth + 1)
-  end
-  return (#copy > 0 or json.is_list(value)) and json.list(copy) or copy
-end
-
 -- ctx.download of a workflow.
 local function download_for_workflow(source, directory, options)
   options = options or {}
@@ -92,9 +74,10 @@ local function download_for_workflow(source, directory, options)
   })
 end
 
---- Runs a workflow: its file, its parameters as JSON, and its configurations, handles by name.
+--- Runs a workflow: its file, its parameters as JSON, and its configurations, handles by name. Returns JSON and perhaps
+-- a status; or nil, a message, a kind and perhaps a status.
 function calls.workflow(file, params, configs)
-  local workflow = open(file)
+  local workflow = opened(file)
   local values = json.decode(params)
   for name, value in pairs(values) do
     if value == json.null then
@@ -104,16 +87,19 @@ function calls.workflow(file, params, configs)
   for name, handle in pairs(configs) do
     values[name] = handle
   end
-  local ctx = context.workflow(workflow.rules, download_for_workflow)
-  local reply, message, kind = hooks.call(workflow, "run", values, ctx)
-  if not reply then
-    return nil, message, kind
+  local ctx, problem, problem_kind = workflow_context.new(workflow.rules, download_for_workflow)
+  if not ctx then
+    return nil, problem, problem_kind
   end
-  local ok, text = pcall(json.encode, mark_lists(reply, 0))
+  local reply, message, kind, status = hooks.run(workflow, values, ctx)
+  if not reply then
+    return nil, message, kind, status
+  end
+  local ok, text = pcall(json.encode, marked(reply))
   if not ok then
     return nil, ("%s: run: %s"):format(workflow.path, text), "policy"
   end
-  return text
+  return text, status
 end
 
 return calls

@@ -215,11 +215,13 @@ function download.run(source, uri, options)
   end
   local result
   result, message, kind = download_into(session, source, uri, ctx, reach, options)
+  local digest = result and session:digest()
   session:close()
   if not result then
     return nil, message, kind
   end
-  result.source, result.path, result.seconds = label(uri), options.directory, time.monotonic() - start
+  result.source, result.path, result.digest = label(uri), options.directory, digest
+  result.seconds = time.monotonic() - start
   return result
 end
 

@@ -244,6 +244,31 @@ local function check_labels(rules, metrics, report)
   end
 end
 
+-- Either the hooks, or why there are none.
+local function check_adapters(adapters, report, path)
+  for _, name in ipairs({ "load", "unload" }) do
+    if adapters.cannot == nil and adapters[name] == nil then
+      report(describe.key(path, name), 'missing; "load" and "unload" are there, or "cannot"')
+    end
+  end
+  for _, name in ipairs({ "load", "unload", "list", "reset" }) do
+    if adapters.cannot ~= nil and adapters[name] ~= nil then
+      report(describe.key(path, name), 'cannot stand beside "cannot"')
+    end
+  end
+end
+
+local ADAPTERS = {
+  type = "record", expected = 'a table with "load" and "unload", or with "cannot"', check = check_adapters,
+  fields = {
+    { "load", { type = "function" } },
+    { "unload", { type = "function" } },
+    { "list", { type = "function" } },
+    { "reset", { type = "function" } },
+    { "cannot", { type = "string", min = 1, max = 500, expected = "a sentence" } },
+  },
+}
+
 --- The schema, for kthena.schema.
 engine.schema = {
   type = "record",
@@ -257,12 +282,7 @@ engine.schema = {
     { "prefixes", PREFIXES },
     { "labels", LABELS },
     { "metrics", { type = "list", of = METRIC, max = 1000, required = true, expected = "a list of metrics" } },
-    { "adapters", { type = "record",
-      fields = {
-        { "load", { type = "function" } },
-        { "unload", { type = "function" } },
-        { "list", { type = "function" } },
-      } } },
+    { "adapters", ADAPTERS },
   },
   check = function(rules, report)
     local metrics = type(rules.metrics) == "table" and rules.metrics or {}

@@ -9,23 +9,29 @@ local MAX_MESSAGE = 2000
 
 local KINDS = {
   invalid = true, not_found = true, denied = true, unauthorized = true, unreachable = true, timeout = true,
-  protocol = true, limit = true, space = true, io = true, exists = true, overload = true, cancelled = true,
-  policy = true,
+  protocol = true, limit = true, space = true, io = true, exists = true, overload = true, unsupported = true,
+  unavailable = true, cancelled = true, policy = true,
 }
 
 local function broken(rule, hook, message)
   return nil, ("%s: %s: %s"):format(rule.path, hook, message), "policy"
 end
 
--- A message and a kind as a rule returned them. A peer's failure is what rules report without a kind.
-local function failure(rule, hook, message, kind)
+local function is_status(value, from, to)
+  return type(value) == "number" and value % 1 == 0 and value >= from and value <= to
+end
+
+-- A message, a kind and an HTTP status as a rule returned them. A peer's failure is what rules report without a kind.
+local function failure(rule, hook, message, kind, status)
   if type(message) ~= "string" then
     return broken(rule, hook, "returned nothing; expected a table, or nil, a message and a kind")
   elseif kind ~= nil and not KINDS[kind] then
     return broken(rule, hook, ("returned the kind %s; %s"):format(describe.value(kind),
       fields.hint(tostring(kind), fields.names(KINDS))))
+  elseif status ~= nil and not is_status(status, 400, 599) then
+    return broken(rule, hook, ("returned the status %s; expected one from 400 to 599"):format(describe.value(status)))
   end
-  return nil, message:sub(1, MAX_MESSAGE), kind or "protocol"
+  return nil, message:sub(1, MAX_MESSAGE), kind or "protocol", status
 end
 
 --- Calls a hook that returns a table; or nil, a message and a kind, and returns the same.
@@ -38,6 +44,20 @@ function hooks.call(rule, hook, ...)
     return broken(rule, hook, ("expected it to return a table, got %s"):format(describe.value(value)))
   end
   return value
+end
+
+--- Calls run of a workflow. Returns its reply, a table, or nil; a message and a kind if it is nil; and fourth the
+-- status it has chosen, or nil.
+function hooks.run(rule, params, ctx)
+  local reply, message, kind, status = rule.rules.run(params, ctx)
+  if reply == nil or reply == false then
+    return failure(rule, "run", message, kind, status)
+  elseif type(reply) ~= "table" then
+    return broken(rule, "run", ("expected it to return a table, got %s"):format(describe.value(reply)))
+  elseif message ~= nil and not is_status(message, 200, 299) then
+    return broken(rule, "run", ("returned the status %s; expected one from 200 to 299"):format(describe.value(message)))
+  end
+  return reply, nil, nil, message
 end
 
 --- Calls explain. Returns a sentence and perhaps a kind; or nil when the rule has no opinion.

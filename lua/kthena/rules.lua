@@ -1,4 +1,4 @@
---- The entry points of this library: what the host calls to load a rule file, and to run one again.
+--- The entry points of this library: what the host calls to load a rule file.
 local describe = require "kthena.describe"
 local engine = require "kthena.engine"
 local fields = require "kthena.fields"
@@ -126,15 +126,6 @@ function rules.load_file(file, outcome)
     return
   end
   kinds[kind].deliver(data, file, outcome, report)
-end
-
---- Runs a rule file that was loaded before, for a state in which its functions are called. Returns its table, plain
--- data with its functions; what is wrong is raised. `file` holds text, chunk and path.
--- @usage local source = rules.open(file)
-function rules.open(file)
-  return sandbox.run(file, function(key, message)
-    error(key == "" and message or key .. ": " .. message, 0)
-  end)
 end
 
 return rules

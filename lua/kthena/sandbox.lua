@@ -26,7 +26,10 @@ sandbox.allowed = {
       "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random", "sin", "sinh", "sqrt", "tan", "tanh",
     },
   },
-  modules = { "kthena.aws", "kthena.bucket", "kthena.json", "kthena.uri" },
+  modules = {
+    "kthena.adapter_calls", "kthena.adapter_reconcile", "kthena.adapter_view", "kthena.adapters", "kthena.aws",
+    "kthena.bucket", "kthena.json", "kthena.openai", "kthena.uri",
+  },
 }
 
 local MAX_PRINTS = 100

@@ -15,7 +15,9 @@ local json = require "kthena.json"
 local metrics = require "host.metrics"
 local rules = require "host.rules"
 local sandbox = require "kthena.sandbox"
+local store = require "kthena.store"
 local uri = require "kthena.uri"
+local workflow_context = require "kthena.workflow_context"
 
 local testing = {}
 
@@ -51,14 +53,21 @@ function testing.load(path, source, options)
   return setmetatable({ mapping = mapping, effective = json.decode(result) }, engine)
 end
 
+-- Runs a file that is known to be good in this state, where its functions can be called.
+local function run(path, source)
+  return sandbox.run({ text = source, chunk = "=" .. path:match("[^/]*$"), path = path }, error)
+end
+
 --- Loads a rule file. Returns an engine; every problem is in the error when there are any. The field `effective` of it
--- holds the rules with every default filled in.
+-- holds the rules with every default filled in, `adapters` the file's hooks, to be called with an engine of one's own.
 -- @usage local engine = testing.engine("engines/acme.lua", { pod = "p", model = "m" })
 function testing.engine(path, options)
-  local loaded, problems = testing.load(path, testing.read(path), options)
+  local source = testing.read(path)
+  local loaded, problems = testing.load(path, source, options)
   if not loaded then
     error(problems, 2)
   end
+  loaded.adapters = run(path, source).adapters
   return loaded
 end
 
@@ -70,8 +79,7 @@ local function open(kind, path)
   if not effective then
     error(problems, 3)
   end
-  local data = sandbox.run({ text = source, chunk = "=" .. path:match("[^/]*$"), path = path }, error)
-  return data, json.decode(effective)
+  return run(path, source), json.decode(effective)
 end
 
 --- Loads the rule file of a source. Returns its table, whose functions can be called with a ctx of one's own; and its
@@ -109,6 +117,23 @@ function testing.context(rules_of, text, options)
   options = options or {}
   bind(options)
   return context.source(rules_of, uri.parse(text), options)
+end
+
+--- A table like ctx.state and ctx.memory, real and empty, which lives as long as the spec holds it: for the ctx that a
+-- spec makes for a workflow.
+-- @usage local ctx = { state = testing.state(), memory = testing.state() }
+function testing.state()
+  return store.new(binding.state(), "ctx.state")
+end
+
+--- Makes a real ctx for a workflow's rules, as in a job, but for what only a running sidecar has: the engine and other
+-- workflows. Its tables, locks and metrics are real, empty and its own; settings have their defaults. `options` may
+-- hold allow, as for testing.context, and download, its ctx.download. The ctx made before ends.
+-- @usage local reply = workflow.run({ name = "x" }, testing.workflow_context(workflow))
+function testing.workflow_context(rules_of, options)
+  options = options or {}
+  bind(options)
+  return workflow_context.new(rules_of, options.download)
 end
 
 --- Resolves a URI with a real ctx and checks the plan. Returns what `download --dry-run --json` prints, as a table; or

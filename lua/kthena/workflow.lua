@@ -4,6 +4,8 @@ local describe = require "kthena.describe"
 local fields = require "kthena.fields"
 local json = require "kthena.json"
 local param = require "kthena.param"
+local setting = require "kthena.setting"
+local starts = require "kthena.starts"
 
 local workflow = {}
 
@@ -36,7 +38,7 @@ local PATH = {
 }
 
 local ROUTE = {
-  type = "record", required = true, expected = "a table with method and path",
+  type = "record", expected = "a table with method and path",
   fields = {
     { "method", { type = "string", choices = { "GET", "POST", "PUT", "DELETE" }, required = true } },
     { "path", fields.required(PATH) },
@@ -95,6 +97,14 @@ end
 function fit.same()
 end
 
+-- The names of the query of a GET, and its path, are all there is.
+function fit.query(kind)
+  if kind == "config" then
+    return "it may hold secrets, which do not belong in the address of a GET"
+  end
+  return kind == "object" and "the address of a GET cannot hold one"
+end
+
 local function each(list)
   return ipairs(type(list) == "table" and list or {})
 end
@@ -122,12 +132,19 @@ local function check_references(rules, report)
   for name in (type(path) == "string" and path or ""):gmatch("/{([a-z_][a-z0-9_]*)}") do
     check(name, fit.segment, "route.path")
   end
+  if type(rules.route) == "table" and rules.route.method == "GET" then
+    for i, one in each(rules.params) do
+      check(type(one) == "table" and one.name, fit.query, ("params[%d].type"):format(i))
+    end
+  end
   check(rules.async, fit.async, "async")
   check(rules.exclusive, fit.exclusive, "exclusive")
+  check(rules.serial, fit.exclusive, "serial")
   for i, name in each(rules.same) do
     check(name, fit.same, ("same[%d]"):format(i))
   end
   check_started(rules, check, report)
+  starts.check(rules, report)
 end
 
 --- The schema, for kthena.schema.
@@ -147,29 +164,46 @@ workflow.schema = {
       } } },
     { "same", NAMES },
     { "exclusive", fields.key },
+    { "serial", fields.key },
+    { "parallel", starts.parallel },
+    { "every", starts.every },
+    { "on", starts.on },
+    { "quiet", { type = "boolean" } },
+    { "ready", fields.key },
+    { "status", { type = "string", min = 1, max = MAX_LINE, expected = "a title" } },
+    { "settings", { type = "list", of = setting.schema, max = 32, expected = "a list of settings" } },
     { "run", { type = "function", required = true } },
   },
 }
 
-local function effective(rules, summary, started, file)
-  local params = json.list({})
-  for i, one in ipairs(rules.params or {}) do
-    params[i] = param.effective(one)
+local function each_effective(list, kind)
+  local shown = json.list({})
+  for i, one in ipairs(list or {}) do
+    shown[i] = kind.effective(one)
   end
+  return shown
+end
+
+local function effective(rules, summary, started, file)
   return json.encode({
-    workflow = rules.workflow, summary = summary, route = rules.route, params = params, async = rules.async,
+    workflow = rules.workflow, summary = summary, route = rules.route,
+    params = each_effective(rules.params, param), async = rules.async,
     started = rules.async and { message = started.message, echo = json.list(started.echo or {}) },
-    same = json.list(rules.same or {}), exclusive = rules.exclusive, file = file.path, replaces = file.replaces,
+    same = json.list(rules.same or {}), exclusive = rules.exclusive, serial = rules.serial, parallel = rules.parallel,
+    every = rules.every, on = json.list(starts.events(rules)), quiet = rules.quiet == true, ready = rules.ready,
+    status = rules.status, settings = each_effective(rules.settings, setting),
+    file = file.path, replaces = file.replaces,
   })
 end
 
---- Tells the host what it needs of a workflow whose rules are good: workflow(name, summary, method, path), what
--- param.deliver says of each parameter, async(name), started(message), echo(name), same(name), exclusive(name) and
--- effective(json).
+--- Tells the host what it needs of a workflow whose rules are good: workflow(name, summary, method, path), the last
+-- two nil without a route; what param.deliver says of each parameter; async(name), started(message), echo(name),
+-- same(name), exclusive(name); what starts.deliver and setting.deliver say; and effective(json).
 function workflow.deliver(rules, file, outcome)
   local summary = rules.summary or rules.workflow
   local started = rules.started or {}
-  outcome:workflow(rules.workflow, summary, rules.route.method, rules.route.path)
+  local route = rules.route or {}
+  outcome:workflow(rules.workflow, summary, route.method, route.path)
   for _, one in ipairs(rules.params or {}) do
     param.deliver(one, outcome)
   end
@@ -187,6 +221,10 @@ function workflow.deliver(rules, file, outcome)
   end
   if rules.exclusive then
     outcome:exclusive(rules.exclusive)
+  end
+  starts.deliver(rules, outcome)
+  for _, one in ipairs(rules.settings or {}) do
+    setting.deliver(one, outcome)
   end
   outcome:effective(effective(rules, summary, started, file))
 end

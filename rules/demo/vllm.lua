@@ -2,6 +2,8 @@
 -- the seconds since the start. Requests arrive in two streams, short ones and long ones, at rates that are sums of
 -- sines, so how many have arrived by any time is known in closed form; what happens to them later is the same curve,
 -- shifted in time. Whole requests are counted, so every count on the page agrees with every other.
+local json = require "kthena.json"
+
 local pi, floor, sin, cos = math.pi, math.floor, math.sin, math.cos
 
 local MODEL = "demo/tiny-chat-1b"
@@ -208,9 +210,54 @@ local function histograms(page, now)
     parts("begun", "queue"))
 end
 
+-- The adapters that are loaded: name to path.
+local adapters = {}
+
+local function refuse(status, message)
+  return status, json.encode({ error = { message = message, type = "InvalidUserInput", code = status } })
+end
+
+local answers = {}
+
+answers["GET /v1/models"] = function()
+  local cards = { { id = MODEL, object = "model", owned_by = "vllm", root = MODEL } }
+  for name, path in pairs(adapters) do
+    cards[#cards + 1] = { id = name, object = "model", owned_by = "vllm", root = path, parent = MODEL }
+  end
+  return 200, json.encode({ object = "list", data = json.list(cards) })
+end
+
+answers["POST /v1/load_lora_adapter"] = function(body)
+  if not body.lora_name or not body.lora_path then
+    return refuse(400, "Both 'lora_name' and 'lora_path' must be provided.")
+  elseif adapters[body.lora_name] then
+    return refuse(400, ("The lora adapter '%s' has already been loaded."):format(body.lora_name))
+  end
+  adapters[body.lora_name] = body.lora_path
+  return 200, ("Success: LoRA adapter '%s' added successfully."):format(body.lora_name)
+end
+
+answers["POST /v1/unload_lora_adapter"] = function(body)
+  if not adapters[body.lora_name or ""] then
+    return refuse(404, ("The lora adapter '%s' cannot be found."):format(tostring(body.lora_name)))
+  end
+  adapters[body.lora_name] = nil
+  return 200, ("Success: LoRA adapter '%s' removed successfully."):format(body.lora_name)
+end
+
 return {
   api = 1,
   demo = "vllm",
+  routes = { "GET /v1/models", "POST /v1/load_lora_adapter", "POST /v1/unload_lora_adapter" },
+
+  --- What the engine does besides its page: a status and a body.
+  answer = function(method, path, body)
+    local request = body == "" and {} or json.decode(body)
+    if type(request) ~= "table" then
+      return refuse(400, "the body is no JSON object")
+    end
+    return answers[method .. " " .. path](request)
+  end,
 
   --- The page `seconds` after the start.
   -- @usage demo.page(12.5)

@@ -37,4 +37,7 @@ return {
       from = "e2e_request_latency_seconds",
     },
   },
+  adapters = {
+    cannot = "LMDeploy takes adapters only at its start: start it with --adapters name=/path of the adapter",
+  },
 }

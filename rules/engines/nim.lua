@@ -36,4 +36,8 @@ return {
       from = "e2e_request_latency_seconds",
     },
   },
+  adapters = {
+    cannot = "NIM 1 takes adapters from the directory NIM_PEFT_SOURCE: put the adapter there and set "
+      .. "NIM_PEFT_REFRESH_INTERVAL. NIM 2 speaks vLLM's API: use --engine vllm",
+  },
 }

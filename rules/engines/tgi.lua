@@ -32,4 +32,7 @@ return {
       from = "tgi_request_duration",
     },
   },
+  adapters = {
+    cannot = "TGI takes adapters only at its start: start it with LORA_ADAPTERS=name=/path of the adapter",
+  },
 }

@@ -49,4 +49,8 @@ return {
       count = "nv_inference_request_success",
     },
   },
+  adapters = {
+    cannot = "Triton takes adapters from its model repository: put the adapter there and reload the model, or "
+      .. "serve it with vLLM or SGLang",
+  },
 }

@@ -45,4 +45,8 @@ return {
       from = "e2e_request_latency_seconds",
     },
   },
+  adapters = {
+    cannot = "trtllm-serve has no call that loads adapters: name the adapter in each request's lora_request, or "
+      .. "serve the model with vLLM or SGLang",
+  },
 }

@@ -45,8 +45,11 @@ describe("the schema of engine files", function()
         { name = "kthena:c", type = "histogram", from = { "c" }, scale = "1e-6", where = { priority = { "", "1" } } },
         { name = "kthena:d", type = "summary", sum = "d_us", count = { name = "d_total", scale = 2 } },
       },
-      adapters = { load = function() end, unload = function() end, list = function() end },
+      adapters = {
+        load = function() end, unload = function() end, list = function() end, reset = function() end,
+      },
     }]]))
+    assert.same({}, fields("adapters = { cannot = 'it takes none' }"))
     assert.same({}, problems("return { api = 1, engine = 'x', metrics = {} }"))
   end)
 
@@ -77,7 +80,15 @@ describe("the schema of engine files", function()
     assert.same({ 'prefixes[1]: expected a prefix of metric names (letters, digits, "_", ":"), got "a b"' },
       fields("prefixes = { 'a b' }"))
     assert.same({ "adapters.load: expected a function, got true", 'adapters.lst: unknown key; did you mean "list"?' },
-      fields("adapters = { load = true, lst = print }"))
+      fields("adapters = { load = true, unload = print, lst = print }"))
+    local there = 'missing; "load" and "unload" are there, or "cannot"'
+    assert.same({ "adapters.load: " .. there, "adapters.unload: " .. there }, fields("adapters = {}"))
+    assert.same({ "adapters.unload: " .. there }, fields("adapters = { load = print, list = print }"))
+    assert.same({ 'adapters.list: cannot stand beside "cannot"' },
+      fields("adapters = { cannot = 'no', list = print }"))
+    assert.same({ "adapters.cannot: expected a sentence, got true", "adapters.load: cannot stand beside \"cannot\"" },
+      fields("adapters = { cannot = true, load = print }"))
+    assert.same({ 'adapters.cannot: expected a sentence, got ""' }, fields("adapters = { cannot = '' }"))
   end)
 
   it("checks names and types of metrics", function()

@@ -28,6 +28,31 @@ describe("a hook", function()
     broken("returned nothing", nil, {})
   end)
 
+  it("may choose a status when it runs", function()
+    local value = {}
+    local function run(...)
+      return hooks.run(rule("run", ...), {}, {})
+    end
+    assert.same({ value, nil, nil, nil }, { run(value) })
+    assert.same({ value, nil, nil, 202 }, { run(value, 202) })
+    assert.same({ nil, "gone", "not_found", nil }, { run(nil, "gone", "not_found") })
+    assert.same({ nil, "tea", "protocol", 418 }, { run(nil, "tea", nil, 418) })
+    assert.same({ nil, "later", "unavailable", 503 }, { run(false, "later", "unavailable", 503) })
+    for _, status in ipairs({ 199, 300, 200.5, "200", {} }) do
+      local reply, message, kind = run(value, status)
+      assert.is_nil(reply)
+      assert.matches("acme.lua: run: returned the status .*; expected one from 200 to 299", message)
+      assert.equal("policy", kind)
+    end
+    for _, status in ipairs({ 399, 600, 404.5, "404" }) do
+      local reply, message, kind = run(nil, "gone", "not_found", status)
+      assert.is_nil(reply)
+      assert.matches("acme.lua: run: returned the status .*; expected one from 400 to 599", message)
+      assert.equal("policy", kind)
+    end
+    assert.matches("expected it to return a table, got 5", (select(2, run(5))))
+  end)
+
   it("may have no opinion of a refusal", function()
     assert.is_nil(hooks.explain(rule("explain"), {}))
     assert.same({ "it is gated", "denied" }, { hooks.explain(rule("explain", "it is gated", "denied"), {}) })

@@ -78,7 +78,8 @@ describe("the sandbox", function()
     assert.truthy(fails("require('kthena.json').encode = nil " .. encode):find("attempt to call field 'encode'"))
     assert.equal('{"a":1}', gives(encode))
     assert.equal("acme b", gives("local u = require('kthena.uri').parse('acme://b') return u.scheme, u.authority"))
-    local known = "; it can require kthena.aws, kthena.bucket, kthena.json, kthena.uri"
+    local known = "; it can require kthena.adapter_calls, kthena.adapter_reconcile, kthena.adapter_view, "
+      .. "kthena.adapters, kthena.aws, kthena.bucket, kthena.json, kthena.openai, kthena.uri"
     assert.equal("1: a rule file cannot require 'kthena.sandbox'" .. known, fails("require('kthena.sandbox')"))
     assert.equal("1: a rule file cannot require 'host.rules'" .. known, fails("require('host.rules')"))
     assert.equal("1: a rule file cannot require 'nil'" .. known, fails("require()"))

@@ -73,6 +73,7 @@ describe("the schema of workflow files", function()
         { name = "d", type = "directory", default = "~/x" },
       },
       async = "b", started = { message = "Started", echo = { "id", "s" } }, same = { "id", "c" }, exclusive = "d",
+      serial = "id", parallel = 16, quiet = true, ready = "things",
       run = function() end,
     }]]))
     assert.same({}, fields(""))
@@ -82,9 +83,9 @@ describe("the schema of workflow files", function()
     assert.same({
       "api: missing; expected 1",
       "workflow: missing; expected " .. NAME,
-      "route: missing; expected a table with method and path",
       "run: missing; expected a function",
       'workflo: unknown key; did you mean "workflow"?',
+      'route: missing; expected a table with method and path, or "every" or "on" to start it',
     }, problems("return { workflo = 'x' }"))
     assert.same({ 'parms: unknown key; did you mean "params"?' }, fields("parms = {}"))
     assert.same({ "run: expected a function, got a table" },
@@ -101,23 +102,23 @@ describe("the schema of workflow files", function()
   end)
 
   it("checks routes", function()
-    assert.same({}, route("'GET'", "'/v1/{id}/x/{n}'"))
+    assert.same({}, route("'POST'", "'/v1/{id}/x/{n}'"))
     assert.same({ 'route.method: expected GET, POST, PUT or DELETE, got "PATCH"' }, route("'PATCH'", "'/x'"))
     assert.same({ 'route.method: expected GET, POST, PUT or DELETE, got "get"' }, route("'get'", "'/x'"))
-    assert.same({ 'route.path: expected a path such as "/v1/things/{id}", got "x"' }, route("'GET'", "'x'"))
-    assert.same({ "route.path: missing; expected a path such as \"/v1/things/{id}\"" }, route("'GET'", "nil"))
+    assert.same({ 'route.path: expected a path such as "/v1/things/{id}", got "x"' }, route("'POST'", "'x'"))
+    assert.same({ "route.path: missing; expected a path such as \"/v1/things/{id}\"" }, route("'POST'", "nil"))
     for bad, segment in pairs({ ["/"] = "", ["/x/"] = "", ["/x//y"] = "", ["/a b"] = "a b", ["/x?y"] = "x?y",
       ["/.."] = "..", ["/./x"] = ".", ["/%41"] = "%41", ["/x{id}"] = "x{id}", ["/{Id}"] = "{Id}", ["/{id"] = "{id",
       ["/*"] = "*" }) do
-      assert.same({ SEGMENT .. '"' .. segment .. '"' }, route("'GET'", "'" .. bad .. "'"), bad)
+      assert.same({ SEGMENT .. '"' .. segment .. '"' }, route("'POST'", "'" .. bad .. "'"), bad)
     end
-    assert.same({ 'route.path: "{id}" is there twice' }, route("'GET'", "'/{id}/{id}'"))
+    assert.same({ 'route.path: "{id}" is there twice' }, route("'POST'", "'/{id}/{id}'"))
     assert.same({ "route.path: has 5 parameters; at most 4 are allowed",
       'route.path: "a" is no parameter; expected id, n or o', 'route.path: "b" is no parameter; expected id, n or o',
-      'route.path: "c" is no parameter; expected id, n or o' }, route("'GET'", "'/{id}/{n}/{a}/{b}/{c}'"))
-    assert.same({ 'route.path: "ids" is no parameter; did you mean "id"?' }, route("'GET'", "'/{ids}'"))
+      'route.path: "c" is no parameter; expected id, n or o' }, route("'POST'", "'/{id}/{n}/{a}/{b}/{c}'"))
+    assert.same({ 'route.path: "ids" is no parameter; did you mean "id"?' }, route("'POST'", "'/{ids}'"))
     assert.same({ 'route.path: "o" is of type object; a part of the path is of type string or integer' },
-      route("'GET'", "'/{o}'"))
+      route("'POST'", "'/{o}'"))
   end)
 
   it("checks names and types of parameters", function()
@@ -239,7 +240,7 @@ describe("the schema of workflow files", function()
         { name = "b", type = "boolean", required = false, default = false, help = "B." },
         { name = "s", type = "string", required = true, choices = { "u", "v" }, min = 1, max = 2 },
       },
-      async = "b", started = { echo = { "s" } },
+      async = "b", started = { echo = { "s" } }, on = {}, quiet = false, settings = {},
     }, json.decode(assert(rules.check("workflow", PATH, text_of([[params = {
         { name = "l", type = "list", default = "a" },
         { name = "b", type = "boolean", default = false, help = "B." },

@@ -1,4 +1,6 @@
 -- The examples of rules/README.md do what the page says.
+local fake_engine = require("spec.support.fake_engine")
+local fake_workflow_ctx = require("spec.support.fake_workflow_ctx")
 local files = require("spec.support.files")
 local schemas = {
   Engines = require("kthena.engine").schema,
@@ -58,6 +60,52 @@ describe("the README of the rules", function()
     assert.equal(1, passed)
   end)
 
+  -- The hooks the page shows, in a file of their own.
+  local function acme_hooks()
+    local text = ("return { api = 1, engine = 'acme', metrics = {}, %s }"):format(lua_after("Acme loads an adapter on"))
+    return testing.engine(files.write(files.temporary() .. "/acme.lua", text)).adapters
+  end
+
+  it("shows how an engine loads adapters", function()
+    local hooks = acme_hooks()
+    local adapter = fake_engine.adapter({ fields = { rank = 8 } })
+    local engine = fake_engine.new({
+      ["POST /adapters"] = { { status = 201, body = "ok" }, { status = 409, body = "there" }, { status = 404 },
+        { status = 400, body = "bad" }, { failure = "down", kind = "unavailable", code = 503 } },
+      ["POST /adapters/drop"] = { { body = "gone" }, { status = 410, body = "never was" },
+        { status = 500, body = "?" } },
+      ["GET /adapters"] = { { body = '[{"name":"a","dir":"/a"}]' }, { status = 503, body = "starting" } },
+    })
+    assert.same({ "loaded", "ok" }, { hooks.load(engine, adapter) })
+    assert.same({ name = "sql", dir = "/adapters/sql", rank = 8 }, engine.requests[1].body)
+    assert.same({ "already_loaded", "there" }, { hooks.load(engine, adapter) })
+    assert.same({ nil, "start acme with --adapters", "unsupported", 501 }, { hooks.load(engine, adapter) })
+    assert.same({ nil, "HTTP 400: bad", "invalid", 400 }, { hooks.load(engine, adapter) })
+    assert.same({ nil, "down", "unavailable", 503 }, { hooks.load(engine, adapter) })
+    assert.same({ "unloaded", "gone" }, { hooks.unload(engine, adapter) })
+    assert.same({ "not_found", "never was" }, { hooks.unload(engine, adapter) })
+    assert.same({ nil, "HTTP 500: ?", "protocol", 500 }, { hooks.unload(engine, adapter) })
+    assert.same({ { { name = "a", path = "/a" } } }, { hooks.list(engine) })
+    assert.same({ nil, "HTTP 503: starting", "unavailable", 503 }, { hooks.list(engine) })
+  end)
+
+  it("shows a spec of hooks that passes", function()
+    local run = assert(loadstring(lua_after("has the hooks, to be called with an `engine`")))
+    local passed = 0
+    setfenv(run, {
+      testing = { engine = function()
+        return { adapters = acme_hooks() }
+      end },
+      it = function(_, body)
+        body()
+        passed = passed + 1
+      end,
+      assert = assert,
+    })
+    run()
+    assert.equal(1, passed)
+  end)
+
   -- The names in the first columns of the tables of a section whose head begins with this word.
   local function named(section, heading)
     local text = assert(readme:match("\n## " .. section .. "\n(.-)\n## "), section)
@@ -92,10 +140,12 @@ describe("the README of the rules", function()
 
   it("names every field the schemas know, and no other", function()
     assert.same(known(schemas.Engines, node("Engines", "metrics").of), named("Engines", "field"))
+    assert.same(known(node("Engines", "adapters")), named("Engines", "hook"))
     assert.same(known(schemas.Sources), named("Sources", "field"))
     assert.same(known(node("Sources", "config").values), named("Sources", "key field"))
     assert.same(known(schemas.Workflows), named("Workflows", "field"))
     assert.same(known(node("Workflows", "params").of), named("Workflows", "parameter field"))
+    assert.same(known(node("Workflows", "settings").of), named("Workflows", "setting field"))
   end)
 
   -- Loads an example as the file it says it is.
@@ -161,5 +211,23 @@ describe("the README of the rules", function()
       return nil, "no", "not_found"
     end
     assert.same({ nil, "no", "not_found" }, { workflow.run({ model = "m", output_dir = "/d" }, ctx) })
+  end)
+
+  it("shows a way to warm adapters up", function()
+    local built_in = testing.read(support.root .. "rules/workflows/load_lora.lua")
+    local run = lua_after("This\none warms the adapter up")
+    local at = built_in:find("  run = function", 1, true)
+    local path = files.write(files.temporary() .. "/workflows/load_lora.lua",
+      'local json = require "kthena.json"\n' .. built_in:sub(1, at - 1) .. run .. "}\n")
+    local rules = testing.workflow(path)
+    local ctx, world = fake_workflow_ctx.new()
+    world:source("s3://b/a", {})
+    local params = { lora_name = "a", source = "s3://b/a", output_dir = "/adapters/a" }
+    assert.is_true(rules.run(params, ctx).warm)
+    assert.equal("http://127.0.0.1:1/v1/completions", world.requests[1].url)
+    assert.truthy(world.requests[1].body:find('"model":"a"', 1, true))
+    world.http_failure = "connection refused"
+    assert.is_false(rules.run(params, ctx).warm)
+    assert.same({ "warning: could not warm up a: connection refused" }, world.logs)
   end)
 end)

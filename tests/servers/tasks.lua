@@ -8,9 +8,10 @@ local MSG_NOSIGNAL, EAGAIN, EINTR = 0x4000, 11, 4
 
 local tasks = {}
 
--- thread -> what it waits for: { read = sock } | { write = sock } | { until_ = time } | { condition = function }
+-- thread -> what it waits for: { read = connection } | { write = connection } | { until_ = time }
+-- | { condition = function }
 local waiting = {}
-local listeners = {}
+local listeners = {} -- socket -> { serve = function, connections = { connection = true } }
 
 local function resume(thread, ...)
   local ok, wish = coroutine.resume(thread, ...)
@@ -51,8 +52,24 @@ function Connection:line()
     elseif problem ~= "timeout" then
       return nil
     end
-    coroutine.yield({ read = self.socket })
+    coroutine.yield({ read = self })
   end
+end
+
+--- Reads this many bytes; nil when the peer has closed or reset the connection.
+function Connection:bytes(count)
+  local parts = {}
+  while count > 0 do
+    local data, problem, partial = self.socket:receive(count)
+    parts[#parts + 1] = data or partial
+    count = count - #parts[#parts]
+    if problem == "timeout" then
+      coroutine.yield({ read = self })
+    elseif problem then
+      return nil
+    end
+  end
+  return table.concat(parts)
 end
 
 --- Reads what has arrived, at least one byte; nil when the peer has closed or reset the connection.
@@ -65,7 +82,7 @@ function Connection:some()
     elseif problem ~= "timeout" then
       return nil
     end
-    coroutine.yield({ read = self.socket })
+    coroutine.yield({ read = self })
   end
 end
 
@@ -79,7 +96,7 @@ function Connection:send(bytes)
     end
     from = (last or partial) + 1
     if not last then
-      coroutine.yield({ write = self.socket })
+      coroutine.yield({ write = self })
     end
   end
   return true
@@ -98,7 +115,7 @@ function Connection:send_memory(pointer, length)
     if count >= 0 then
       sent = sent + count
     elseif ffi.errno() == EAGAIN then
-      coroutine.yield({ write = self.socket })
+      coroutine.yield({ write = self })
     elseif ffi.errno() ~= EINTR then
       return false
     end
@@ -106,15 +123,18 @@ function Connection:send_memory(pointer, length)
   return true
 end
 
---- Closes the connection in the ordinary way.
+--- Closes the connection in the ordinary way. A task that waits for it is not resumed.
 function Connection:close()
+  self.closed = true
   self.socket:close()
 end
 
 --- Closes the connection with a TCP reset, so that the peer gets ECONNRESET.
 function Connection:reset()
-  self.socket:setoption("linger", { on = true, timeout = 0 })
-  self.socket:close()
+  if not self.closed then
+    self.socket:setoption("linger", { on = true, timeout = 0 })
+    self:close()
+  end
 end
 
 --- Makes a connection of a connected socket that has no time-out.
@@ -122,17 +142,42 @@ function tasks.adopt(sock)
   return setmetatable({ socket = sock }, Connection)
 end
 
---- Listens on host and port (0: any free one); each connection is served by a task running `serve(connection)`.
--- Returns the port.
-function tasks.listen(host, port, serve)
+local function bind(host, port)
   local listener = assert((host:find(":", 1, true) and socket.tcp6 or socket.tcp4)())
   assert(listener:setoption("reuseaddr", true))
   assert(listener:bind(host, port))
+  return listener
+end
+
+local function listen(listener, serve)
   assert(listener:listen(1024))
   listener:settimeout(0)
-  listeners[listener] = serve
+  listeners[listener] = { serve = serve, connections = {} }
+  return listener
+end
+
+--- Listens on host and port (0: any free one); each connection is served by a task running `serve(connection)`.
+-- Returns the port, and the listener.
+function tasks.listen(host, port, serve)
+  local listener = listen(bind(host, port), serve)
   local _, bound = listener:getsockname()
-  return tonumber(bound)
+  return tonumber(bound), listener
+end
+
+--- Stops listening and resets the connections there are. The port stays taken, and refuses. Returns a function that
+-- listens again and returns the new listener.
+function tasks.hang_up(listener)
+  local host, port = listener:getsockname()
+  local own = listeners[listener]
+  listeners[listener] = nil
+  listener:close()
+  local placeholder = bind(host, tonumber(port))
+  for connection in pairs(own.connections) do
+    connection:reset()
+  end
+  return function()
+    return listen(placeholder, own.serve)
+  end
 end
 
 --- Stops listening on a port; connections that are there live on. Others are refused, until somebody listens again.
@@ -147,14 +192,16 @@ function tasks.unlisten(port)
 end
 
 local function accept(listener)
-  local serve = listeners[listener]
   local client = listener:accept()
   while client do
     client:settimeout(0)
     client:setoption("tcp-nodelay", true)
     local connection = tasks.adopt(client)
+    local own = listeners[listener]
+    own.connections[connection] = true
     tasks.start(function()
-      serve(connection)
+      own.serve(connection)
+      own.connections[connection] = nil
       connection:close()
     end)
     client = listener:accept()
@@ -168,10 +215,12 @@ local function interests()
     read[#read + 1] = listener
   end
   for thread, wish in pairs(waiting) do
-    if wish.read then
-      read[#read + 1], readers[wish.read] = wish.read, thread
-    elseif wish.write then
-      write[#write + 1], writers[wish.write] = wish.write, thread
+    local connection = wish.read or wish.write
+    if connection and connection.closed then
+      waiting[thread] = nil
+    elseif connection then
+      local list, owners = wish.read and read or write, wish.read and readers or writers
+      list[#list + 1], owners[connection.socket] = connection.socket, thread
     elseif wish.until_ then
       timeout = math.max(0, math.min(timeout, wish.until_ - socket.gettime()))
     end

@@ -158,6 +158,82 @@ static void test_holds_the_data_of_a_workflow(void **state) {
     generation_unref(generation);
 }
 
+static void test_holds_how_a_workflow_starts(void **state) {
+    put(*state, "rules/workflows/often.lua",
+        "return { api = 1, workflow = 'often', every = 'pause', quiet = true, ready = 'things',\n"
+        "  on = { 'start', 'file_changed' }, serial = 'a', parallel = 3,\n"
+        "  params = { { name = 'a', type = 'string', default = 'x' } }, settings = {\n"
+        "    { name = 'pause', flag = 'pause', env = 'PAUSE', type = 'seconds', default = 0.5,\n"
+        "      help = 'P.' },\n"
+        "    { name = 'names', env = 'NAMES', type = 'list', default = { 'a', 'b' } },\n"
+        "    { name = 'key', env = 'KEY', type = 'secret' },\n"
+        "    { name = 'on', flag = 'on-or-off', type = 'boolean', default = false },\n"
+        "    { name = 'file', env = 'FILE', type = 'file' } }, run = function() end }");
+    put(*state, "rules/workflows/timer.lua",
+        "return { api = 1, workflow = 'timer', every = 15, on = { 'engine_up', 'rules_changed' },\n"
+        "  run = function() end }");
+    struct generation *generation = build_good(*state);
+    const struct workflow *often = generation_workflow(generation, "often");
+    assert_null(often->method);
+    assert_null(often->path);
+    assert_true(often->every == 0 && often->quiet && often->parallel == 3);
+    assert_string_equal(often->every_setting, "pause");
+    assert_string_equal(often->ready, "things");
+    assert_string_equal(often->serial, "a");
+    assert_int_equal(often->events, WORKFLOW_ON_START | WORKFLOW_ON_FILE_CHANGED);
+    assert_int_equal(often->setting_count, 5);
+    assert_string_equal(often->settings[0].flag, "pause");
+    assert_string_equal(often->settings[0].env, "PAUSE");
+    assert_int_equal(often->settings[0].type, SETTING_SECONDS);
+    assert_string_equal(often->settings[0].fallback, "0.5");
+    assert_string_equal(often->settings[0].help, "P.");
+    assert_int_equal(often->settings[1].type, SETTING_LIST);
+    assert_string_equal(often->settings[1].fallback, "a,b");
+    assert_null(often->settings[1].flag);
+    assert_int_equal(often->settings[2].type, SETTING_SECRET);
+    assert_null(often->settings[2].fallback);
+    assert_int_equal(often->settings[3].type, SETTING_BOOLEAN);
+    assert_string_equal(often->settings[3].fallback, "false");
+    assert_null(often->settings[3].env);
+    assert_int_equal(often->settings[4].type, SETTING_FILE);
+    const struct workflow *timer = generation_workflow(generation, "timer");
+    assert_true(timer->every == 15 && !timer->quiet && timer->parallel == 0);
+    assert_int_equal(timer->events, WORKFLOW_ON_ENGINE_UP | WORKFLOW_ON_RULES_CHANGED);
+    assert_null(timer->ready);
+    assert_null(generation_workflow(generation, "none"));
+    generation_unref(generation);
+}
+
+#define TASK(name, settings)                                                                       \
+    "return { api = 1, workflow = '" name                                                          \
+    "', every = 15, run = function() end, settings = { " settings " } }"
+
+static void test_files_share_settings(void **state) {
+    put(*state, "rules/workflows/a.lua",
+        TASK("a", "{ name = 'b', flag = 'bb', type = 'string' }, { name = 'c', env = 'C', type = "
+                  "'integer', default = 1 }"));
+    put(*state, "rules/workflows/b.lua",
+        TASK("b", "{ name = 'c', env = 'C', type = 'integer', default = 1 }, { name = 'a', env = "
+                  "'A', type = 'file' }"));
+    struct generation *generation = build_good(*state);
+    const struct setting **settings;
+    assert_int_equal(generation_settings(generation, &settings), 3);
+    assert_string_equal(settings[0]->name, "a");
+    assert_string_equal(settings[1]->name, "b");
+    assert_string_equal(settings[2]->name, "c");
+    memory_free(settings);
+    generation_unref(generation);
+    put(*state, "more/c.lua",
+        TASK("c", "{ name = 'd', env = 'D', type = 'string' }, { name = 'c', env = 'C', type = "
+                  "'integer', default = 2 }, { name = 'e', flag = 'bb', type = 'string' }"));
+    expect_problems(*state,
+                    "~/more/c.lua: settings[2]: \"c\" is declared otherwise by "
+                    "rules/workflows/a.lua; two files that share a setting declare it in the same "
+                    "words\n"
+                    "~/more/c.lua: settings[3].flag: \"bb\" is taken by the setting \"b\" of "
+                    "rules/workflows/a.lua\n");
+}
+
 static void test_a_directory_demands_its_kind(void **state) {
     make_directory(*state, "more/engines");
     make_directory(*state, "more/workflows");
@@ -181,8 +257,10 @@ static void test_a_directory_demands_its_kind(void **state) {
         "~/more/f.lua: has the keys engine and source; a rule file holds one of them\n"
         "~/more/g.lua: workflow: missing; expected a name (lower-case letters, digits, \"_\", "
         "\"-\")\n"
-        "~/more/g.lua: route: missing; expected a table with method and path\n"
         "~/more/g.lua: workflo: unknown key; did you mean \"workflow\"?\n"
+        "~/more/g.lua: route: missing; expected a table with method and path, or \"every\" or "
+        "\"on\" "
+        "to start it\n"
         "~/more/h.lua: expected a table; a rule file ends with return { ... }, got 5\n"
         "~/more/i.lua: has no key engine, source or workflow, which says what the file is for\n");
 }
@@ -219,6 +297,8 @@ int main(void) {
         TEST(test_cuts_long_texts_in_messages),
         TEST(test_knows_no_source),
         TEST(test_holds_the_data_of_a_workflow),
+        TEST(test_holds_how_a_workflow_starts),
+        TEST(test_files_share_settings),
         TEST(test_a_directory_demands_its_kind),
         TEST(test_a_file_replaces_one_of_its_kind),
         TEST(test_names_are_unique_over_kinds),

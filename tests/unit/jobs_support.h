@@ -24,6 +24,7 @@ enum { IN_TIME_MS = 10000 };
 struct fake {
     const char *result;  /* NULL: none */
     const char *failure; /* NULL: it succeeds */
+    int status;          /* that a failure, or a result, has; 0: none */
     bool deaf;           /* does not look at its cancel flag */
     atomic_bool go;      /* it may end */
     atomic_bool begun;   /* its run was entered, */
@@ -45,9 +46,14 @@ static inline struct error *fake_run(struct job *job, void *worker, void *payloa
             return error_new(ERROR_CANCELLED, NULL, "the job was cancelled");
         usleep(1000);
     }
-    if (fake->failure)
-        return error_new(ERROR_UNREACHABLE, error_new(ERROR_IO, NULL, "%s", fake->failure),
-                         "could not do it");
+    if (fake->failure) {
+        struct error *error = error_new(
+            ERROR_UNREACHABLE, error_new(ERROR_IO, NULL, "%s", fake->failure), "could not do it");
+        error->status = fake->status;
+        return error;
+    }
+    if (fake->status)
+        job_set_status(job, fake->status);
     if (fake->result)
         buffer_string(result, fake->result);
     return NULL;
@@ -77,6 +83,13 @@ static inline struct job *fake_submit(struct jobs *jobs, const struct job_spec *
     assert_non_null(job);
     assert_false(joined);
     return job;
+}
+
+/* Waits for the end of a job, which is to be in this state, and gives the reference back. */
+static inline void fake_end(struct job *job, enum job_state state) {
+    assert_true(job_wait(job, clock_ms() + IN_TIME_MS));
+    assert_string_equal(job_state_name(job_state(job)), job_state_name(state));
+    job_unref(job);
 }
 
 static inline void fake_await(struct fake *fake) {

@@ -122,6 +122,12 @@ static void refuses_other_durations(void **state) {
                                         "0x10", "1.2.3", "3 s", "10d", "s",   "5S",  " 5"};
     for (size_t i = 0; i < COUNT(wrong); i++)
         bad("seconds", wrong[i], "a duration such as 30, 0.5, 500ms or 2m;");
+    double seconds = 7;
+    assert_true(options_read_seconds("1.5m", &seconds));
+    assert_true(seconds == 90);
+    assert_false(options_read_seconds("1000000001", &seconds));
+    assert_false(options_read_seconds("soon", &seconds));
+    assert_true(seconds == 90);
     bad("seconds", "1000000001", "a duration of at most 1000000000 seconds;");
     bad("seconds", "300000h", "a duration of at most 1000000000 seconds;");
 }

@@ -27,7 +27,8 @@ static const char rules[] =
     "    { name = 'mode', type = 'string', choices = { 'fast', 'careful' } },\n"
     "  },\n"
     "  async = 'later', started = { message = 'on its way', echo = { 'output_dir', 'ratio' } },\n"
-    "  same = { 'output_dir', 'config' }, exclusive = 'output_dir', run = function() end }\n";
+    "  same = { 'output_dir', 'config' }, exclusive = 'output_dir',\n"
+    "  serial = 'mode', run = function() end }\n";
 
 static struct generation *generation;
 static const struct workflow *workflow;
@@ -98,6 +99,16 @@ static void test_fills_in_and_keeps(void **state) {
     call = take("{\"output_dir\":\"/m\",\"later\":true,\"workers\":16.0,\"config\":{}}");
     assert_true(call.async);
     call_free(&call);
+}
+
+static void test_whose_turn_it_is(void **state) {
+    (void)state;
+    struct call a = take("{\"output_dir\":\"/m\",\"mode\":\"fast\"}");
+    struct call b = take("{\"output_dir\":\"/m\"}");
+    assert_string_equal(a.serial, "mode:\"fast\"");
+    assert_null(b.serial); /* without the parameter there is nobody to wait for */
+    call_free(&a);
+    call_free(&b);
 }
 
 static void test_the_same_call(void **state) {
@@ -211,6 +222,7 @@ static void test_path_values_win(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fills_in_and_keeps),
+        cmocka_unit_test(test_whose_turn_it_is),
         cmocka_unit_test(test_the_same_call),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_secret_is_quoted),

@@ -40,7 +40,7 @@ static struct rulebook *open_book(const struct fixture *fixture) {
         .limits = {.budget_seconds = 30},
     };
     struct rulebook *rulebook = NULL;
-    assert_null(rulebook_open(&sources, NULL, &rulebook));
+    assert_null(rulebook_open(&sources, NULL, NULL, &rulebook));
     return rulebook;
 }
 
@@ -91,7 +91,7 @@ static void test_open_reports_every_problem(void **state) {
     struct rule_sources sources = {.lua = "lua", .layers = {in(*state, "rules"), &more, 1}};
     put(*state, "more/a.lua", "return 1");
     put(*state, "more/b.lua", "return 2");
-    struct error *error = rulebook_open(&sources, &problems, &rulebook);
+    struct error *error = rulebook_open(&sources, NULL, &problems, &rulebook);
     assert_non_null(error);
     assert_null(rulebook);
     assert_int_equal(error->kind, ERROR_POLICY);
@@ -240,6 +240,38 @@ static void test_reloads_now(void **state) {
     rulebook_close(rulebook);
 }
 
+/* What somebody who is told of new generations sees. */
+struct told {
+    struct rulebook *rulebook;
+    atomic_int times;
+    atomic_int number; /* of the generation then */
+};
+
+static void tell(void *context) {
+    struct told *told = context;
+    struct generation *generation = rulebook_generation(told->rulebook);
+    told->number = (int)generation_number(generation);
+    told->times++;
+    generation_unref(generation);
+}
+
+static void test_tells_of_new_generations(void **state) {
+    struct told told = {.rulebook = open_book(*state)};
+    rulebook_watch(told.rulebook, tell, &told);
+    rulebook_reload_now(told.rulebook);
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.number, 2);
+    put(*state, "more/bad.lua", "return 1");
+    rulebook_reload_now(told.rulebook);
+    assert_int_equal(told.times, 1);
+    put_engine(*state, "more/bad.lua", "good", "good_");
+    expect_reloads(told.rulebook, 2, 1);
+    for (int64_t until_ms = clock_ms() + PATIENCE_MS; told.times < 2; pause_briefly())
+        assert_true(clock_ms() < until_ms);
+    assert_int_equal(told.number, 3);
+    rulebook_close(told.rulebook);
+}
+
 static void test_status_tells_layers_and_mapping(void **state) {
     char expected[1024];
     put_engine(*state, "more/alpha.lua", "alpha", "mine_");
@@ -317,6 +349,7 @@ int main(void) {
         TEST(test_the_engine_in_use_cannot_be_edited_away),
         TEST(test_a_mount_that_is_swapped_goes_live),
         TEST(test_reloads_now),
+        TEST(test_tells_of_new_generations),
         TEST(test_status_tells_layers_and_mapping),
         TEST(test_readers_and_reloads_side_by_side),
     };
