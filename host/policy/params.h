@@ -15,15 +15,15 @@
 /* What a call comes to. The texts are owned, JSON where so named; what is secret in the others than
  * params is in `hidden` as well, which is registered with redact() until it is freed. */
 struct call {
-    char *params;      /* JSON object for the workflow's run(): checked, complete, and with the
-                          fields nobody declared as they came */
-    char *description; /* JSON object for people: the declared parameters less configurations */
-    char *echo;        /* JSON members, without braces, that the 202 reply repeats; "" if none */
-    char *source;      /* name of the source that the first source parameter means; "" if none */
-    char *same;        /* key of calls that are one job, NULL: none */
-    char *exclusive;   /* key that only one job may hold, NULL: none */
-    char *serial;      /* key of calls that run one after another, NULL: none */
-    bool async;        /* the caller does not wait */
+    char *params;         /* JSON object for the workflow's run(): checked, complete, and with the
+                             fields nobody declared as they came */
+    char *description;    /* JSON object for people: the declared parameters less configurations */
+    char *echo;           /* JSON members, without braces, that the 202 reply repeats; "" if none */
+    char *source;         /* name of the source that the first source parameter means; "" if none */
+    char *same;           /* key of calls that are one job, NULL: none */
+    char *exclusive;      /* key that only one job may hold, NULL: none */
+    char *serial;         /* key of calls that run one after another, NULL: none */
+    bool async;           /* the caller does not wait */
     struct buffer hidden; /* texts, each with its NUL: passwords and queries of URLs */
 };
 
