@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 
 engine_port=${ENGINE_PORT:-8000} port=${PORT:-9000}
 pids=()
-trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done' EXIT
+work=
+trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done; [ -z "$work" ] || rm -rf "$work"' EXIT
 trap 'exit 0' INT TERM
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -29,13 +30,19 @@ deploy/deps.sh
 deploy/build.sh
 runtime=build/release/kthena-runtime
 
-"$runtime" demo-engine --port "$engine_port" &
-pids+=($!)
-wait_for "http://127.0.0.1:$engine_port/health" $! || { echo "demo.sh: the demo engine did not start; is port $engine_port taken? choose another: ENGINE_PORT=8001 $0" >&2; exit 1; }
+work=$(mktemp -d)
+start_engine() {
+  "$runtime" demo-engine --port "$engine_port" &
+  engine_pid=$!
+  pids+=("$engine_pid")
+  wait_for "http://127.0.0.1:$engine_port/health" "$engine_pid"
+}
+start_engine || { echo "demo.sh: the demo engine did not start; is port $engine_port taken? choose another: ENGINE_PORT=8001 $0" >&2; exit 1; }
 "$runtime" --engine auto --pod demo.default --model demo/tiny-chat-1b --host 127.0.0.1 --port "$port" \
-  --engine-base-url "http://127.0.0.1:$engine_port" &
-pids+=($!)
-wait_for "http://127.0.0.1:$port/ready" $! || { echo "demo.sh: the sidecar did not start; is port $port taken? choose another: PORT=9001 $0" >&2; exit 1; }
+  --engine-base-url "http://127.0.0.1:$engine_port" --state-dir "$work/state" &
+sidecar_pid=$!
+pids+=("$sidecar_pid")
+wait_for "http://127.0.0.1:$port/ready" "$sidecar_pid" || { echo "demo.sh: the sidecar did not start; is port $port taken? choose another: PORT=9001 $0" >&2; exit 1; }
 sleep 2
 
 say "What the engine says (http://127.0.0.1:$engine_port/metrics, the first lines of each kind):"
@@ -48,6 +55,26 @@ curl -s "http://127.0.0.1:$engine_port/metrics" | "$runtime" metrics --engine au
 say "Health, readiness, rules:"
 for path in health ready; do printf '/%-7s' "$path"; curl -s "http://127.0.0.1:$port/$path"; echo; done
 printf '/v1/rules  '; curl -s "http://127.0.0.1:$port/v1/rules" | cut -c1-150
+
+say "A LoRA adapter is brought here and loaded into the engine:"
+mkdir "$work/adapter"
+echo '{"r": 8, "base_model_name_or_path": "demo/tiny-chat-1b"}' >"$work/adapter/adapter_config.json"
+head -c 1000000 /dev/urandom >"$work/adapter/adapter_model.safetensors"
+"$runtime" call load_lora --url "http://127.0.0.1:$port" --lora_name sql --source "pvc://$work/adapter" \
+  --output_dir "$work/lora/sql" --progress none
+say "The engine is killed and started again, and the adapter is back without a call:"
+kill -9 "$engine_pid"
+wait "$engine_pid" 2>/dev/null || true
+pids=("$sidecar_pid")
+start_engine || { echo "demo.sh: the demo engine did not start again" >&2; exit 1; }
+for _ in $(seq 100); do
+  ! curl -s "http://127.0.0.1:$engine_port/v1/models" | grep -q '"sql"' || break
+  sleep 0.1
+done
+curl -s "http://127.0.0.1:$engine_port/v1/models"
+echo
+say "kthena-runtime status:"
+"$runtime" status --url "http://127.0.0.1:$port"
 
 [ "${1:-}" = --once ] && exit 0
 say "The sidecar is up: http://127.0.0.1:$port/metrics  (Ctrl-C stops it)"

@@ -20,9 +20,9 @@ build_packages=(
 )
 test_packages=(
   awscli clang-14 clang-format-14 clang-tidy-14 curl iproute2 libcivetweb-dev libclang-rt-14-dev libcmocka-dev
-  libcurl4-openssl-dev libfuzzer-14-dev lua-busted lua-check lua-posix lua-socket luajit memcached netcat-openbsd
-  nginx-light openssl procps prometheus python3 python3-prometheus-client rsync strace swift-account swift-container
-  swift-object swift-proxy wrk
+  libcurl4-openssl-dev libfuzzer-14-dev lua-busted lua-check lua-dkjson lua-posix lua-socket lua-system luajit memcached
+  mount netcat-openbsd nginx-light openssl procps prometheus python3 python3-prometheus-client rsync strace
+  swift-account swift-container swift-object swift-proxy wrk
 )
 
 civetweb_recipe=(

@@ -39,6 +39,12 @@ static int directory(lua_State *lua) {
     return 1;
 }
 
+enum access_reach api_reach(lua_State *lua, int argument) {
+    static const char *const words[] = {"anywhere", "named", "guarded", NULL};
+    static const enum access_reach reaches[] = {ACCESS_ANYWHERE, ACCESS_NAMED, ACCESS_GUARDED};
+    return reaches[luaL_checkoption(lua, argument, NULL, words)];
+}
+
 int api_open_access(lua_State *lua) {
     static const luaL_Reg functions[] = {
         {"url", url}, {"source", source}, {"directory", directory}, {NULL, NULL}};

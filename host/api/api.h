@@ -32,6 +32,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "metrics/mapping.h"
+#include "policy/access.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -96,6 +97,9 @@ struct plan *api_plan(lua_State *lua, int argument);
 
 /* Pushes a handle of host.state: of a table that lives longer, or NULL for one of its own. */
 void api_push_state(lua_State *lua, struct state_table *table);
+
+/* How far an argument lets connections lead: "anywhere", "named" or "guarded". */
+enum access_reach api_reach(lua_State *lua, int argument);
 
 /* The modules' openers. */
 int api_open_access(lua_State *lua);

@@ -25,8 +25,7 @@ struct held_lock; /* of host.lock */
 
 /* Everything is borrowed. */
 struct host_context {
-    struct http_client *plain;   /* for requests */
-    struct http_client *guarded; /* for those that must not reach the host's own network */
+    struct http_client *clients[ACCESS_GUARDED + 1]; /* by how far they reach */
     const struct download_config *download;
     const struct access *access;         /* NULL: everything is allowed */
     const struct services *services;     /* NULL: none */

@@ -3,7 +3,7 @@
  *
  *   session:manifest()        source, revision, pinned, whether every file is there, how many files
  *                             and bytes; nil when there is none that can be read
- *   session:run(plan, source, workers or nil, guarded)
+ *   session:run(plan, source, workers or nil, reach)
  *                             downloads a sealed plan; true, or nil, message, kind, and if a file
  *                             was refused: status, header lines, body, url, path
  *   session:numbers()         files and bytes of the whole, files present before, bytes fetched
@@ -113,7 +113,7 @@ static int run(lua_State *lua) {
     struct host_context *context = api_context(lua);
     struct download_config config = *context->download;
     config.max_workers = workers > 0 ? (int)workers : config.max_workers;
-    config.network.guarded = config.network.guarded || lua_toboolean(lua, 5);
+    access_guard(context->access, api_reach(lua, 5), &config.network);
     config.cancel = context->cancel;
     config.refusal = &handle->refusal;
     guard_pause(lua);

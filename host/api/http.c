@@ -4,7 +4,7 @@
  *   request:header(name, part...)     parts are texts or secrets; true, or nil, message, kind
  *   request:accept(text)  :body(part...)  :signer(handle)  :follow("origin" "none" "any")
  *   request:attempts(count)  :timeout(seconds)  :limit(bytes)     attempts: as downloads, or 5
- *   request:guarded(boolean)          over the network that leads to no address of this host's own
+ *   request:reach(word)               how far it may lead, see policy/access.h
  *   request:send()                    status, header lines ("name: value\n"), body; or nil,
  *                                     message, kind
  *
@@ -38,7 +38,7 @@ struct request {
     int attempts;
     double seconds;
     double limit;
-    bool guarded;
+    enum access_reach reach;
     struct http_reply reply;
 };
 
@@ -102,8 +102,8 @@ static int limit(lua_State *lua) {
     return 0;
 }
 
-static int guarded(lua_State *lua) {
-    check(lua)->guarded = lua_toboolean(lua, 2);
+static int reach(lua_State *lua) {
+    check(lua)->reach = api_reach(lua, 2);
     return 0;
 }
 
@@ -134,8 +134,8 @@ static struct error *exchange(lua_State *lua, struct request *request) {
     guard_pause(lua);
     http_reply_free(&request->reply);
     request->reply = (struct http_reply){0};
-    struct error *error = http_exchange(request->guarded ? context->guarded : context->plain,
-                                        &message, &request->reply);
+    struct error *error =
+        http_exchange(context->clients[request->reach], &message, &request->reply);
     guard_resume(lua);
     return error;
 }
@@ -166,9 +166,9 @@ static int collect(lua_State *lua) {
 
 static int new_request(lua_State *lua) {
     static const luaL_Reg methods[] = {
-        {"header", header},   {"accept", accept},     {"body", body},       {"signer", signer},
-        {"follow", follow},   {"attempts", attempts}, {"timeout", timeout}, {"limit", limit},
-        {"guarded", guarded}, {"send", send_request}, {NULL, NULL},
+        {"header", header}, {"accept", accept},     {"body", body},       {"signer", signer},
+        {"follow", follow}, {"attempts", attempts}, {"timeout", timeout}, {"limit", limit},
+        {"reach", reach},   {"send", send_request}, {NULL, NULL},
     };
     const char *method = api_text(lua, 1);
     const char *url = api_text(lua, 2);

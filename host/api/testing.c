@@ -70,8 +70,8 @@ static int end(lua_State *lua) {
     state_table_close(binding->services.memory);
     locks_free(binding->services.locks);
     registry_free(binding->services.metrics);
-    http_client_free(binding->context.plain);
-    http_client_free(binding->context.guarded);
+    for (int reach = ACCESS_ANYWHERE; reach <= ACCESS_GUARDED; reach++)
+        http_client_free(binding->context.clients[reach]);
     progress_destroy(&binding->progress);
     for (size_t i = 0; i < binding->access.source_count; i++)
         memory_free((char *)binding->access.sources[i]);
@@ -88,17 +88,12 @@ static void make_services(struct services *services) {
 }
 
 static void set_up(struct binding *binding) {
-    struct network guarded;
     binding->download =
         (struct download_config){.network = {.user_agent = "kthena-runtime-test", .direct = true}};
-    guarded = binding->download.network;
-    guarded.guarded = true;
     make_services(&binding->services);
     progress_init(&binding->progress);
     atomic_init(&binding->cancel, false);
     binding->context = (struct host_context){
-        .plain = http_client_new(&binding->download.network),
-        .guarded = http_client_new(&guarded),
         .download = &binding->download,
         .access = &binding->access,
         .services = &binding->services,
@@ -106,6 +101,11 @@ static void set_up(struct binding *binding) {
         .job = "testjob1",
         .cancel = &binding->cancel,
     };
+    for (int reach = ACCESS_ANYWHERE; reach <= ACCESS_GUARDED; reach++) {
+        struct network network = binding->download.network;
+        access_guard(&binding->access, (enum access_reach)reach, &network);
+        binding->context.clients[reach] = http_client_new(&network);
+    }
     binding->open = true;
 }
 

@@ -1,8 +1,12 @@
 /* host.text: nearest(word, choice...) is the choice a person most likely meant, or nil;
- * valid(text) is whether text is UTF-8 without control characters. */
+ * valid(text) is whether text is UTF-8 without control characters; digest(text) is the beginning of
+ * its SHA-256 digest, in hex. */
 #include "base/text.h"
+#include "transfer/digest.h"
 
 #include "api/api.h"
+
+enum { DIGEST_SHOWN = 16 };
 
 static int nearest(lua_State *lua) {
     int count = lua_gettop(lua) - 1;
@@ -30,8 +34,21 @@ static int valid(lua_State *lua) {
     return 1;
 }
 
+static int digest(lua_State *lua) {
+    size_t length;
+    char hex[DIGEST_TEXT_SIZE];
+    const char *text = luaL_checklstring(lua, 1, &length);
+    struct digest *digest = digest_new(DIGEST_SHA256, -1);
+    digest_update(digest, text, length);
+    digest_finish(digest, hex);
+    digest_free(digest);
+    lua_pushlstring(lua, hex, DIGEST_SHOWN);
+    return 1;
+}
+
 int api_open_text(lua_State *lua) {
-    static const luaL_Reg functions[] = {{"nearest", nearest}, {"valid", valid}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"nearest", nearest}, {"valid", valid}, {"digest", digest}, {NULL, NULL}};
     luaL_newlib(lua, functions);
     return 1;
 }

@@ -41,11 +41,18 @@ static struct error *read_config(const char *text) {
     return error;
 }
 
+static struct error *check_flags(const struct options *options) {
+    if (options_flag(options, "json") && !options_flag(options, "dry-run"))
+        return error_new(ERROR_INVALID, NULL,
+                         "--json goes with --dry-run; to follow a download, use --progress json");
+    return read_config(options_string(options, "config"));
+}
+
 static struct error *configure(struct run *run) {
     const struct options *options = run->options;
     static const struct access anywhere = {0};
     const char *config = options_string(options, "config");
-    struct error *error = read_config(config);
+    struct error *error = check_flags(options);
     int64_t workers = options_integer(options, "max-workers");
     if (!error && (workers < 1 || workers > COMMAND_WORKERS_MAX))
         error = error_new(ERROR_INVALID, NULL, "--max-workers must be between 1 and %d",
@@ -262,7 +269,7 @@ static const struct option_spec download_options[] = {
      .choices = "auto|bar|lines|json|none",
      .help = "bars on a terminal, log lines elsewhere, or JSON events on standard output"},
     {.name = "dry-run", .type = OPTION_FLAG, .help = "print the plan and download nothing"},
-    {.name = "json", .type = OPTION_FLAG, .help = "print the plan as JSON"},
+    {.name = "json", .type = OPTION_FLAG, .help = "with --dry-run: print the plan as JSON"},
     OPTION_RULES,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,

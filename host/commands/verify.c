@@ -12,28 +12,64 @@
 #include <string.h>
 
 struct findings {
+    enum view_mode mode;
     struct buffer text; /* one line each */
     size_t count;
 };
 
-static void note(const char *path, const char *what, void *context) {
-    struct findings *findings = context;
-    text_escape(&findings->text, path, strlen(path));
-    buffer_format(&findings->text, ": %s\n", what);
-    findings->count++;
+static void note_json(struct buffer *out, const char *path, const char *what) {
+    struct json json;
+    json_begin(&json, out);
+    json_object(&json);
+    json_key_string(&json, "event", "differs");
+    json_key_string(&json, "path", path);
+    json_key_string(&json, "what", what);
+    json_end_object(&json);
+    buffer_byte(out, '\n');
 }
 
-static struct error *check(const struct options *options, const struct directory *directory,
-                           const struct manifest *manifest, struct findings *findings,
-                           int *status) {
+static void note(const char *path, const char *what, void *context) {
+    struct findings *findings = context;
+    findings->count++;
+    if (findings->mode == VIEW_JSON) {
+        note_json(&findings->text, path, what);
+        return;
+    }
+    text_escape(&findings->text, path, strlen(path));
+    buffer_format(&findings->text, ": %s\n", what);
+}
+
+static void summarize(struct findings *findings, const struct manifest *manifest, size_t files,
+                      int64_t bytes, double seconds) {
+    char size[16];
+    if (findings->mode == VIEW_JSON) {
+        struct json json;
+        json_begin(&json, &findings->text);
+        json_object(&json);
+        json_key_string(&json, "event", "done");
+        json_key_string(&json, "source", manifest->source);
+        json_key_integer(&json, "files", (int64_t)manifest->count);
+        json_key_integer(&json, "files_good", (int64_t)files);
+        json_key_integer(&json, "bytes_good", bytes);
+        json_key_number(&json, "seconds", seconds);
+        json_end_object(&json);
+        buffer_byte(&findings->text, '\n');
+        return;
+    }
+    directory_size_text(bytes, size);
+    buffer_format(&findings->text, "%zu of %zu files are as %s left them (%s, %.2f s)\n", files,
+                  manifest->count, manifest->source, size, seconds);
+}
+
+static struct error *check(const struct directory *directory, const struct manifest *manifest,
+                           struct findings *findings, int *status) {
     struct progress progress;
     atomic_bool cancel = false;
     struct view *view = NULL;
     size_t files = 0;
     int64_t bytes = 0, start = clock_ns();
     progress_init(&progress);
-    struct error *error = view_start(view_mode_of(options_string(options, "progress")), "verifying",
-                                     &progress, &cancel, &view);
+    struct error *error = view_start(findings->mode, "verifying", &progress, &cancel, &view);
     if (!error) {
         error = verify_directory(directory, manifest, note, findings, &progress, &cancel, &files,
                                  &bytes);
@@ -43,10 +79,7 @@ static struct error *check(const struct options *options, const struct directory
     progress_destroy(&progress);
     if (error)
         return error;
-    char size[16];
-    directory_size_text(bytes, size);
-    buffer_format(&findings->text, "%zu of %zu files are as %s left them (%s, %.2f s)\n", files,
-                  manifest->count, manifest->source, size, (double)(clock_ns() - start) / 1e9);
+    summarize(findings, manifest, files, bytes, (double)(clock_ns() - start) / 1e9);
     if (findings->count)
         *status = EXIT_FAILED;
     return NULL;
@@ -56,7 +89,7 @@ static struct error *run(const struct options *options, int *status) {
     const char *const *words;
     struct directory directory = {.fd = -1, .work_fd = -1};
     struct manifest manifest = {0};
-    struct findings findings = {0};
+    struct findings findings = {.mode = view_mode_of(options_string(options, "progress"))};
     struct signals signals;
     options_positional(options, &words);
     command_configure_log(options);
@@ -65,7 +98,7 @@ static struct error *run(const struct options *options, int *status) {
     if (!error) {
         error = manifest_read(&directory, &manifest);
         if (!error)
-            error = check(options, &directory, &manifest, &findings, status);
+            error = check(&directory, &manifest, &findings, status);
         if (!error)
             error = command_print(&findings.text);
         manifest_free(&manifest);

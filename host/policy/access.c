@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* The system's own directories: nothing in them is for models. */
@@ -113,7 +114,7 @@ static struct error *check_roots(const struct access *access, const char *direct
     for (size_t i = 0; i < access->root_count; i++) {
         char *root = NULL;
         struct error *error = resolve_directory(access->roots[i], &root);
-        bool inside = !error && is_in(directory, root);
+        bool inside = root && is_in(directory, root);
         error_free(error);
         memory_free(root);
         if (inside)
@@ -143,7 +144,7 @@ struct error *access_directory(const struct access *access, const char *director
                                char **resolved) {
     char *path = NULL;
     struct error *error = resolve_directory(directory, &path);
-    if (error)
+    if (!path)
         return error;
     error = access->root_count ? check_roots(access, path) : check_system(path);
     if (error)
@@ -175,7 +176,39 @@ static bool matches(const char *glob, const char *text) {
     return *glob == '\0';
 }
 
+/* The byte at text, with "%2e" for a dot and "%2f" for a slash; *length is how long it is. */
+static char plain_byte(const char *text, size_t *length) {
+    *length = 3;
+    if (strncasecmp(text, "%2e", 3) == 0)
+        return '.';
+    if (strncasecmp(text, "%2f", 3) == 0)
+        return '/';
+    *length = 1;
+    return *text;
+}
+
+/* Whether ".." is a part of the path, as it stands or percent-encoded: it would lead from where a
+ * glob allows to where it does not. */
+static bool climbs(const char *uri) {
+    size_t dots = 0, others = 0, length;
+    for (;; uri += length) {
+        char byte = plain_byte(uri, &length);
+        if (byte != '/' && byte != '\\' && byte != '?' && byte != '#' && byte != '\0') {
+            dots += byte == '.';
+            others += byte != '.';
+            continue;
+        }
+        if (dots == 2 && others == 0)
+            return true;
+        if (byte == '\0')
+            return false;
+        dots = others = 0;
+    }
+}
+
 bool access_allows(const struct access *access, const char *url) {
+    if (climbs(url))
+        return false;
     for (size_t i = 0; i < access->source_count; i++)
         if (matches(access->sources[i], url))
             return true;
@@ -189,4 +222,16 @@ struct error *access_source(const struct access *access, const char *uri) {
                      "the source '%s' is not among those that --allow-source "
                      "allows",
                      uri);
+}
+
+static bool allows(const void *context, const char *url) {
+    return context && access_allows(context, url);
+}
+
+void access_guard(const struct access *access, enum access_reach reach, struct network *network) {
+    if (reach == ACCESS_ANYWHERE)
+        return;
+    network->guarded = network->guarded || reach == ACCESS_GUARDED;
+    network->allows = allows;
+    network->allows_context = access;
 }

@@ -8,6 +8,7 @@
 #define KTHENA_POLICY_ACCESS_H
 
 #include "base/error.h"
+#include "transfer/network.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,12 +27,22 @@ struct error *access_directory(const struct access *access, const char *director
     __attribute__((warn_unused_result));
 
 /* Whether a request may name this source: ERROR_DENIED unless one of the globs matches the whole
- * URI ('*' matches everything, '/' too). */
+ * URI ('*' matches everything, '/' too). None matches a URI with ".." as a part of its path. */
 struct error *access_source(const struct access *access, const char *uri)
     __attribute__((warn_unused_result));
 
 /* Whether the globs name this URL. Endpoints and plain URLs that a request brings and no glob names
  * are reached over a guarded network only (transfer/network.h). */
 bool access_allows(const struct access *access, const char *url);
+
+/* How far the connections of one call may lead. */
+enum access_reach {
+    ACCESS_ANYWHERE,
+    ACCESS_NAMED, /* where the request leads, since a glob names that; redirects are guarded */
+    ACCESS_GUARDED,
+};
+
+/* Sets what a network guards. access may be NULL: no globs. */
+void access_guard(const struct access *access, enum access_reach reach, struct network *network);
 
 #endif

@@ -5,6 +5,7 @@
 #include "policy/runner_internal.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 /* Of Lua alone: what the host does for a rule does not count. */
 #define BUDGET_SECONDS 30
@@ -14,11 +15,12 @@ enum { STATE_KEPT_BYTES = 4 * 1024 * 1024 };
 
 struct error *runner_new(const struct runner_config *config, struct runner **out) {
     struct runner *runner = memory_zero(1, sizeof *runner);
-    struct network guarded = config->download.network;
-    guarded.guarded = true;
     runner->config = config;
-    runner->plain = http_client_new(&config->download.network);
-    runner->guarded = http_client_new(&guarded);
+    for (int reach = ACCESS_ANYWHERE; reach <= ACCESS_GUARDED; reach++) {
+        struct network network = config->download.network;
+        access_guard(config->access, (enum access_reach)reach, &network);
+        runner->clients[reach] = http_client_new(&network);
+    }
     *out = runner;
     return NULL;
 }
@@ -34,8 +36,8 @@ void runner_free(struct runner *runner) {
     if (!runner)
         return;
     drop_state(runner);
-    http_client_free(runner->plain);
-    http_client_free(runner->guarded);
+    for (int reach = ACCESS_ANYWHERE; reach <= ACCESS_GUARDED; reach++)
+        http_client_free(runner->clients[reach]);
     memory_free(runner);
 }
 
@@ -100,8 +102,6 @@ struct error *runner_call(struct runner *runner, struct generation *generation,
     if (error)
         return error;
     struct host_context context = {
-        .plain = runner->plain,
-        .guarded = runner->guarded,
         .download = &runner->config->download,
         .access = runner->config->access,
         .services = runner->config->services,
@@ -112,6 +112,7 @@ struct error *runner_call(struct runner *runner, struct generation *generation,
         .trigger = call->trigger,
         .cancel = call->cancel,
     };
+    memcpy(context.clients, runner->clients, sizeof context.clients);
     struct state *state = runner->state;
     state->context = &context;
     error = guard_call(state, call->display, BUDGET_SECONDS, enter, call);

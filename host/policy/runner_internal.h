@@ -11,7 +11,7 @@
 
 struct runner {
     const struct runner_config *config;
-    struct http_client *plain, *guarded;
+    struct http_client *clients[ACCESS_GUARDED + 1]; /* by how far they reach */
     struct generation *generation; /* the state's, with a reference; NULL: there is no state */
     struct state *state;
 };

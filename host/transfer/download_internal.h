@@ -161,6 +161,7 @@ struct worker {
     bool sent;                         /* the handle is in the multi */
     bool judged;                       /* the reply's headers are complete */
     bool stalled;
+    bool paused;             /* what has come waits until limit_rate allows it */
     struct http_reply reply; /* of the body only EXCERPT_MAX bytes, of refusals */
     int64_t discarded;
     enum verdict verdict;
@@ -199,6 +200,7 @@ struct download {
     int64_t now_ms;
     int64_t stalls_ms; /* when it last looked for stalled workers */
     double budget;     /* bytes that limit_rate allows now */
+    unsigned turn;     /* of the workers that wait for them */
     int64_t budget_ns;
 
     pthread_mutex_t mutex;
@@ -314,6 +316,8 @@ void fetch_renew(struct download *download, struct fetch *fetch, bool foreign, c
 /* download_loop.c */
 void loop_start(struct download *download);
 void loop_run(struct download *download);
+/* Whether more has come than limit_rate allows. */
+bool loop_is_over_rate(const struct download *download);
 void loop_end(struct download *download);
 /* Cuts the requests of a file that are in flight. */
 void loop_drop(struct download *download, const struct fetch *fetch);

@@ -43,7 +43,7 @@ void loop_start(struct download *download) {
 static void take_out(struct worker *worker) {
     if (worker->sent)
         curl_multi_remove_handle(worker->download->multi, worker->handle);
-    worker->sent = false;
+    worker->sent = worker->paused = false;
 }
 
 /* What is written and not told yet, so that the next run goes on from there. That it cannot be told
@@ -155,6 +155,10 @@ static void schedule(struct download *download) {
         serve(download, fetch, others_wait(download, fetch) ? workers - 1 : workers);
 }
 
+bool loop_is_over_rate(const struct download *download) {
+    return download->config.limit_rate > 0 && download->budget < 0;
+}
+
 /* Sleeps while more has come than limit_rate allows: then TCP holds back the senders. */
 static bool throttle(struct download *download) {
     int64_t rate = download->config.limit_rate, now = clock_ns();
@@ -165,13 +169,30 @@ static bool throttle(struct download *download) {
     download->budget_ns = now;
     if (download->budget > most)
         download->budget = most;
-    if (download->budget >= 0)
+    if (!loop_is_over_rate(download))
         return false;
     double wait = -download->budget / (double)rate, longest = 1.0 / RATE_SLICES;
     if (wait > longest)
         wait = longest;
     nanosleep(&(struct timespec){.tv_nsec = (long)(wait * 1e9)}, NULL);
     return true;
+}
+
+/* Lets the workers go on that had to wait, in turns. */
+static void unpause(struct download *download) {
+    unsigned count = (unsigned)download->config.max_workers;
+    unsigned first = download->turn++;
+    for (unsigned i = 0; i < count && !loop_is_over_rate(download); i++) {
+        struct worker *worker = &download->workers[(first + i) % count];
+        if (!worker->paused)
+            continue;
+        worker->paused = false;
+        CURLcode code = curl_easy_pause(worker->handle, CURLPAUSE_CONT);
+        if (code == CURLE_OK)
+            continue;
+        take_out(worker);
+        retry_after(worker, code);
+    }
 }
 
 static bool reap(struct download *download) {
@@ -239,10 +260,11 @@ void loop_run(struct download *download) {
         schedule(download);
         if (download_stopped(download) || throttle(download))
             continue;
+        unpause(download);
         curl_multi_perform(download->multi, &running);
         bool any = reap(download);
         cut_stalled(download);
-        if (!any && download->left > 0)
+        if (!any && download->left > 0 && !loop_is_over_rate(download))
             rest(download);
     }
 }

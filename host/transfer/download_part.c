@@ -89,7 +89,9 @@ struct error *part_open(struct part *part, int64_t size, bool resume) {
         error = directory_open_part(download->directory, part->number, &part->fd);
     if (!error && !resume)
         error = empty(part, path);
-    if (error || !download->preallocate || size <= download->config.part_bytes)
+    /* The copy of a local file keeps its holes: no room is made for them. */
+    bool local = download->plan->files[part->index].local != NULL;
+    if (error || local || !download->preallocate || size <= download->config.part_bytes)
         return error;
     if (fallocate(part->fd, FALLOC_FL_KEEP_SIZE, 0, size) != 0 && errno == ENOSPC)
         return directory_error(download->directory, "make room for", path);

@@ -253,8 +253,13 @@ size_t reply_on_body(char *data, size_t size, size_t count, void *context) {
     struct worker *worker = context;
     size_t length = size * count;
     worker->last_ms = worker->download->now_ms;
-    if (worker->verdict == VERDICT_ACCEPTED)
+    if (worker->verdict == VERDICT_ACCEPTED) {
+        /* libcurl reads as long as something comes, which may be many buffers. */
+        worker->paused = loop_is_over_rate(worker->download);
+        if (worker->paused)
+            return CURL_WRITEFUNC_PAUSE;
         return accept_body(worker, data, length) ? length : 0;
+    }
     if (worker->reply.body.length < EXCERPT_MAX) {
         size_t room = EXCERPT_MAX - worker->reply.body.length;
         buffer_append(&worker->reply.body, data, length < room ? length : room);

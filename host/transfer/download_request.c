@@ -119,7 +119,7 @@ static void clear_reply(struct worker *worker) {
     buffer_clear(&worker->reply.headers);
     buffer_clear(&worker->reply.body);
     worker->discarded = 0;
-    worker->judged = worker->stalled = false;
+    worker->judged = worker->stalled = worker->paused = false;
     worker->verdict = VERDICT_NONE;
     worker->why[0] = '\0';
 }
@@ -146,7 +146,7 @@ struct error *request_send(struct worker *worker) {
         headers = shared_headers(worker);
     }
     set_method(worker);
-    network_url(&worker->notes, worker->url);
+    network_url(&worker->notes, worker->url, worker->foreign);
     curl_easy_setopt(worker->handle, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(worker->handle, CURLOPT_BUFFERSIZE, buffer_size(worker));
     worker->last_ms = download->now_ms;

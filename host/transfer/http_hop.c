@@ -160,7 +160,7 @@ struct error *http_hop(struct exchange *exchange, const struct network *network,
     if (error)
         goto cleanup;
     set_options(exchange, network, headers);
-    network_url(&exchange->notes, signed_url ? signed_url : exchange->url);
+    network_url(&exchange->notes, signed_url ? signed_url : exchange->url, exchange->away);
     *code = perform(exchange);
     if (*code != CURLE_OK)
         error = describe(exchange, *code);

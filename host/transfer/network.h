@@ -22,6 +22,10 @@ struct network {
     bool guarded;        /* refuse to connect to loopback, link-local, unspecified, multicast and
                             cloud metadata addresses, after name resolution, redirects included,
                             and refuse proxies' ways around that for literal addresses */
+    /* If not NULL: URLs that may be reached all the same, and a network that is not guarded is,
+     * where a redirect leads away from the origin that was asked for. */
+    bool (*allows)(const void *context, const char *url);
+    const void *allows_context;
 };
 
 #endif

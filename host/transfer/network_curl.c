@@ -46,10 +46,25 @@ static void split_url(const char *url, char **host, char **port) {
     curl_url_cleanup(parsed);
 }
 
+static const char *url_of(const struct network_notes *notes) {
+    char *url = NULL;
+    curl_easy_getinfo(notes->handle, CURLINFO_EFFECTIVE_URL, &url);
+    return url;
+}
+
+static bool is_guarded(const struct network_notes *notes) {
+    const struct network *network = notes->network;
+    if (!network->allows)
+        return network->guarded;
+    const char *url = url_of(notes);
+    return (network->guarded || notes->away) &&
+           !(url && network->allows(network->allows_context, url));
+}
+
 /* Notes an address or name the URL itself has; through a proxy no other check would see it. */
 static bool url_is_refused(struct network_notes *notes) {
-    char *url = NULL, *host = NULL, *port = NULL;
-    curl_easy_getinfo(notes->handle, CURLINFO_EFFECTIVE_URL, &url);
+    const char *url = url_of(notes);
+    char *host = NULL, *port = NULL;
     if (url)
         split_url(url, &host, &port);
     const char *why = host ? guard_host(host) : NULL;
@@ -101,10 +116,11 @@ static int port_of(const struct curl_sockaddr *address) {
 static curl_socket_t open_socket(void *context, curlsocktype purpose,
                                  struct curl_sockaddr *address) {
     struct network_notes *notes = context;
+    bool guarded = is_guarded(notes);
     (void)purpose;
-    if (url_is_refused(notes))
+    if (guarded && url_is_refused(notes))
         return CURL_SOCKET_BAD;
-    const char *why = guard_address(&address->addr, address->addrlen);
+    const char *why = guarded ? guard_address(&address->addr, address->addrlen) : NULL;
     if (why) {
         char text[GUARD_TEXT_SIZE];
         guard_text(&address->addr, address->addrlen, text);
@@ -123,7 +139,8 @@ static int before_request(void *context, char *address, char *local, int port, i
     (void)local;
     (void)port;
     (void)local_port;
-    return url_is_refused(context) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    return is_guarded(context) && url_is_refused(context) ? CURL_PREREQFUNC_ABORT
+                                                          : CURL_PREREQFUNC_OK;
 }
 
 void network_apply(const struct network *network, CURL *handle, struct network_notes *notes) {
@@ -148,7 +165,7 @@ void network_apply(const struct network *network, CURL *handle, struct network_n
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (network->guarded) {
+    if (network->guarded || network->allows) {
         curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open_socket);
         curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, notes);
         curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, before_request);
@@ -165,7 +182,8 @@ static const char *upper_case_proxy(const char *url) {
     return upper && *upper ? upper : NULL;
 }
 
-void network_url(struct network_notes *notes, const char *url) {
+void network_url(struct network_notes *notes, const char *url, bool away) {
+    notes->away = away;
     notes->detail[0] = notes->refused[0] = '\0';
     curl_easy_setopt(notes->handle, CURLOPT_URL, url);
     if (!notes->network->direct)

@@ -5,7 +5,7 @@
  *
  *     struct network_notes notes;
  *     network_apply(&network, handle, &notes);     after curl_easy_init and curl_easy_reset
- *     network_url(&notes, url);                    before each transfer
+ *     network_url(&notes, url, false);             before each transfer
  *     code = curl_easy_perform(handle);
  *     if (code != CURLE_OK)
  *         error = network_error(&notes, code, "GET", url);
@@ -26,6 +26,7 @@ enum { NETWORK_REFUSED_SIZE = 128 };
 struct network_notes {
     const struct network *network;
     CURL *handle;
+    bool away;                          /* a redirect has led to another origin */
     char detail[CURL_ERROR_SIZE];       /* libcurl's own words */
     char refused[NETWORK_REFUSED_SIZE]; /* the address the guard forbade and why, "" for none */
 };
@@ -40,8 +41,9 @@ CURLM *network_multi(void);
  * write and header callbacks. */
 void network_apply(const struct network *network, CURL *handle, struct network_notes *notes);
 
-/* Sets the URL of the next transfer, which is sent as it is, and empties the notes. */
-void network_url(struct network_notes *notes, const char *url);
+/* Sets the URL of the next transfer, which is sent as it is, and empties the notes. away: a
+ * redirect has led to it from another origin. */
+void network_url(struct network_notes *notes, const char *url, bool away);
 
 /* "METHOD URL-without-query: why", of the kind that code means: ERROR_DENIED where the guard
  * refused, ERROR_TIMEOUT, ERROR_UNREACHABLE, ERROR_PROTOCOL, ERROR_INVALID for a URL that is none,

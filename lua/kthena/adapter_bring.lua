@@ -7,6 +7,9 @@ local json = require "kthena.json"
 
 local bring = {}
 
+-- For so many seconds it holds what the engine said it has.
+local FRESH = 0.2
+
 -- How much longer than the engine's own time an adapter that was given up may still turn up.
 local LATE = 60
 
@@ -195,10 +198,10 @@ function bring.conflict(name, old)
 end
 
 --- Brings an adapter to the engine. `options`: known, a record or what bring.found made; is_loaded, whether the engine
--- has it; asks, whether the source is asked although the files are there; in_place, config, max_workers, replace,
--- deadline (until when the engine is waited for), and again, when one that fails is tried again ("soon", "later", nil).
--- Returns { result = "loaded" or "already_loaded", text, record, replaced, old, warnings }; or nil, a message, a kind
--- and a status.
+-- has it; here, what adapters.look returned at the time `looked`; asks, whether the source is asked although the files
+-- are there; in_place, config, max_workers, replace; deadline, until when the engine is waited for; and again, when one
+-- that fails is tried again ("soon", "later", nil). Returns { result = "loaded" or "already_loaded", text, record,
+-- replaced, old, warnings }; or nil, a message, a kind and a status.
 function bring.run(ctx, name, want, options)
   options.want = want
   local path, got, kind, status = fetch(ctx, name, want, options)
@@ -206,7 +209,10 @@ function bring.run(ctx, name, want, options)
     return fail(ctx, name, options, got, kind, status)
   end
   options.path = path
-  local here, message, why, code = engine.look(ctx, options.deadline)
+  local here, message, why, code = options.here, nil, nil, nil
+  if here == nil or ctx.time() - options.looked > FRESH then
+    here, message, why, code = engine.look(ctx, options.deadline)
+  end
   if here == nil then
     return fail(ctx, name, options, message, why, code)
   end

@@ -254,6 +254,12 @@ local function read_file(ctx)
   return set, problem
 end
 
+--- What the declared set is read from, as one text: equal for what is equal.
+function config.fingerprint(ctx)
+  local file = ctx.settings.lora_config or {}
+  return ("%s %s %s"):format(tostring(file.version), tostring(file.problem), tostring(ctx.settings.lora_adapters))
+end
+
 --- The declared set: adapters and absent, by name; known, whether that is all, or some of it could never be read;
 -- where, what it is read from; and problem, what is wrong with the newest content.
 function config.read(ctx)

@@ -57,6 +57,7 @@ function load.load(ctx, name, want, options)
   if known and not want.source and adapters.is_same_path(known.path, want.output_dir) then
     want.source = known.source
   end
+  options.here, options.looked = here, ctx.time()
   options.known, options.is_loaded = known, here ~= nil and adapters.is_here(ctx, here, name, known)
   options.asks = options.config ~= nil or options.refresh == true
   local is_same = options.is_loaded and adapters.is_same(known, want)
@@ -173,7 +174,7 @@ local function bring_back(ctx, name, record, want, here)
   end
   local known = record and not record.absent and record or nil
   local done, message, kind, status = bring.run(ctx, name, want,
-    { known = known, is_loaded = is_loaded, again = "later" })
+    { known = known, is_loaded = is_loaded, here = here, looked = ctx.time(), again = "later" })
   if not done and kind == "unavailable" then
     return { status = "waiting", message = message }
   elseif not done then

@@ -1,6 +1,7 @@
 --- Holds the engine to what is wanted: what it lacks is restored, each adapter by a job of its own. For rules, over a
 -- workflow's ctx.
 local adapters = require "kthena.adapters"
+local config = require "kthena.adapter_config"
 local engine = require "kthena.adapter_engine"
 local view = require "kthena.adapter_view"
 
@@ -8,6 +9,7 @@ local reconcile = {}
 
 local PROBLEM = "adapters/problem"
 local READY = "adapters/ready"
+local SETTLED = "adapters/settled"
 local RECOVERY = "adapters/recovery"
 local MAX_SHOWN = 10
 local RECOVERY_BUCKETS = { 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600 }
@@ -144,6 +146,36 @@ local function missing_text(missing, wanted)
     #missing > MAX_SHOWN and ", ..." or "")
 end
 
+-- What a comparison depends on, as one text; nil when it is not known what the engine has.
+local function fingerprint(ctx, here)
+  if not here then
+    return nil
+  end
+  local lines = {}
+  for name, one in pairs(here) do
+    lines[#lines + 1] = name .. "\n" .. (one.path or "")
+  end
+  table.sort(lines)
+  lines[#lines + 1] = config.fingerprint(ctx)
+  lines[#lines + 1] = adapters.changes(ctx)
+  return table.concat(lines, "\n")
+end
+
+-- Whether nothing will change by itself.
+local function is_settled(all)
+  for name in pairs(all.facts) do
+    if not all.wanted[name] then
+      return false
+    end
+  end
+  for name, record in pairs(all.records) do
+    if record.absent or not all.wanted[name] then
+      return false
+    end
+  end
+  return true
+end
+
 --- Compares what the engine has with what is wanted, and begins to restore what differs. Returns a table: status;
 -- wanted and missing, numbers; restoring, a list; ready, whether nothing is missing; and detail, what is.
 function reconcile.run(ctx)
@@ -152,6 +184,11 @@ function reconcile.run(ctx)
   local here, message, kind = engine.look(ctx, is_back and began + ctx.settings.reconcile_seconds or nil)
   if here == nil then
     return without_engine(ctx, message, kind)
+  end
+  local print = fingerprint(ctx, here)
+  local settled = print and ctx.memory.get(SETTLED)
+  if settled and settled.print == print then
+    return settled.result
   end
   local all = view.gather(ctx, here)
   report_problem(ctx, all.set.problem)
@@ -177,10 +214,14 @@ function reconcile.run(ctx)
   if #missing == 0 then
     recovered(ctx)
   end
-  return result_of(ctx, all, {
+  local result = result_of(ctx, all, {
     status = #restoring > 0 and "restoring" or "settled", wanted = wanted, missing = #missing, restoring = restoring,
     ready = #missing == 0, detail = #missing > 0 and missing_text(missing, wanted) or nil,
   })
+  if #restoring == 0 and #missing == 0 and is_settled(all) then
+    ctx.memory.set(SETTLED, { print = print, result = result })
+  end
+  return result
 end
 
 --- Begins to restore those whose next try is due.

@@ -19,6 +19,7 @@ local declared = require "kthena.adapter_config"
 
 local adapters = {}
 
+local CHANGES = "adapters/changes"
 local PREFIX = "adapter/"
 local NEXT_TRY = "adapters/next_try"
 local FIRST_DELAY = 1
@@ -69,12 +70,26 @@ function adapters.record(ctx, name)
   return ctx.state.get(PREFIX .. name)
 end
 
+-- Counts a change of records or facts.
+local function count_change(ctx)
+  ctx.memory.update(CHANGES, function(old)
+    return (old or 0) + 1
+  end)
+end
+
+--- How often records and facts have changed, a number that only grows.
+function adapters.changes(ctx)
+  return ctx.memory.get(CHANGES) or 0
+end
+
 --- Sets the record of an adapter; nil takes it away. Returns true; or nil, a message and a kind.
 function adapters.set_record(ctx, name, record)
   if text_of(adapters.record(ctx, name)) == text_of(record) then
     return true -- without a write to the disk
   end
-  return ctx.state.set(PREFIX .. name, record)
+  local ok, message, kind = ctx.state.set(PREFIX .. name, record)
+  count_change(ctx)
+  return ok, message, kind
 end
 
 local function by_name(table_of)
@@ -118,11 +133,13 @@ function adapters.note(ctx, name, state, more)
     end
     return facts
   end)
+  count_change(ctx)
 end
 
 --- Forgets what is known of an adapter.
 function adapters.forget(ctx, name)
   ctx.memory.set(PREFIX .. name, nil)
+  count_change(ctx)
 end
 
 --- Seconds to wait after so many failures: 1 doubled up to 300, less up to a quarter, so that not all try at once.
@@ -205,7 +222,7 @@ end
 
 --- Whether two adapters are the same for the engine.
 function adapters.is_same(one, other)
-  return one ~= nil and other ~= nil and adapters.signature(one) == adapters.signature(other)
+  return one == other or one ~= nil and other ~= nil and adapters.signature(one) == adapters.signature(other)
 end
 
 local function trimmed(path)

@@ -134,10 +134,10 @@ function common.names_of(values)
   return names
 end
 
---- What every ctx has. `name` begins its lines in the log; `guarded`: it is kept from the host's own network.
-function common.new(name, guarded)
+--- What every ctx has. `name` begins its lines in the log; `reach`: how far its requests may lead (kthena.http).
+function common.new(name, reach)
   return {
-    http = http.new(guarded),
+    http = http.new(reach),
     xml = parse_xml,
     json = parse_json,
     url = url,

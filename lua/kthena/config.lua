@@ -122,19 +122,24 @@ local function drop_bound(keys, values, origins, options)
   end
 end
 
-local function is_guarded(keys, values, origins, options)
+-- How far the source may lead, given the endpoints that a request brought.
+local function reach_of(keys, values, origins, options)
+  local reach = "anywhere"
   for name, key in pairs(keys) do
-    if key.endpoint and is_foreign_endpoint(name, values, origins, options) then
-      return true
+    if key.endpoint and options.foreign and origins[name] == "request" then
+      if not access.url(values[name]) then
+        return "guarded"
+      end
+      reach = "named"
     end
   end
-  return false
+  return reach
 end
 
 --- Finds the values of a source's declared keys. `options` may hold config (what config.open returned), foreign (it
 -- came with a request) and env. Returns a table of values, one of where they are from ("request", "environment",
--- "default"), and whether the source must be kept from the host's own network; or nil, a message and a kind.
--- @usage local values, origins, guarded = config.resolve(source.config, { config = handle, foreign = true })
+-- "default"), and how far the source may lead (see kthena.context); or nil, a message and a kind.
+-- @usage local values, origins, reach = config.resolve(source.config, { config = handle, foreign = true })
 function config.resolve(keys, options)
   local values, origins = {}, {}
   for _, name in ipairs(fields.names(keys)) do
@@ -152,7 +157,7 @@ function config.resolve(keys, options)
     values[name], origins[name] = value, value ~= nil and origin or nil
   end
   drop_bound(keys, values, origins, options)
-  return values, origins, is_guarded(keys, values, origins, options)
+  return values, origins, reach_of(keys, values, origins, options)
 end
 
 return config

@@ -21,14 +21,18 @@ local function variables(rules, options)
   end
 end
 
--- Whether a source is itself a URL that a request brought and nobody has allowed.
-local function is_foreign_url(uri, options)
-  return options.foreign and host_url.parse(uri.text) ~= nil and not access.url(uri.text)
+-- How far a source may lead that may itself be a URL that a request brought; `reach` is what its configuration says.
+local function reach_of(uri, options, reach)
+  if not options.foreign or not host_url.parse(uri.text) then
+    return reach
+  end
+  return not access.url(uri.text) and "guarded" or reach == "anywhere" and "named" or reach
 end
 
 --- Makes the ctx of a source for a URI (kthena.uri). `options` may hold config (as for kthena.config), foreign and env.
--- Returns it, and whether the source must be kept from the host's own network; or nil, a message and a kind.
--- @usage local ctx, guarded = context.source(rules, uri.parse("acme://x"), { config = '{"token": "t"}' })
+-- Returns it, and how far it may lead: "anywhere"; "named", where a request says and --allow-source allows, though not
+-- from there by a redirect into the host's own network; "guarded", never there. Or nil, a message and a kind.
+-- @usage local ctx, reach = context.source(rules, uri.parse("acme://x"), { config = '{"token": "t"}' })
 function context.source(rules, uri, options)
   local opened, problem, problem_kind = config.open(options.config)
   if options.config ~= nil and not opened then
@@ -36,17 +40,17 @@ function context.source(rules, uri, options)
   end
   local own = { config = opened, foreign = options.foreign, env = options.env }
   local keys = rules.config or {}
-  local values, origins, guarded = config.resolve(keys, own)
+  local values, origins, reach = config.resolve(keys, own)
   if not values then
-    return nil, origins, guarded
+    return nil, origins, reach
   end
-  guarded = guarded or is_foreign_url(uri, options) or false
-  local ctx = common.new(rules.source, guarded)
+  reach = reach_of(uri, options, reach)
+  local ctx = common.new(rules.source, reach)
   ctx.config = common.strict("ctx.config", values, keys)
   ctx.origin = common.strict("ctx.origin", origins, keys)
   ctx.env = variables(rules, own)
   ctx.files = files.list
-  return common.strict("ctx", ctx, common.names_of(ctx)), guarded
+  return common.strict("ctx", ctx, common.names_of(ctx)), reach
 end
 
 return context

@@ -5,6 +5,7 @@ local host = require "host.download"
 local http = require "kthena.http"
 local job = require "host.job"
 local plan = require "kthena.plan"
+local text = require "host.text"
 local time = require "host.time"
 
 local download = {}
@@ -24,6 +25,12 @@ local function selection(options)
   return table.concat(globs, " ")
 end
 
+-- The URI as it is recorded and shown: a query may hold a signature or a token, so its digest stands for it.
+local function label(uri)
+  local plain, query = uri.text:match("^([^?]*)%?(.*)$")
+  return plain and plain .. "?sha256-" .. text.digest(query) or uri.text
+end
+
 -- Asks the source what there is. Returns the host's plan and the rule's; or nil, a message and a kind.
 local function list(source, uri, ctx, options)
   job.phase("listing")
@@ -37,7 +44,7 @@ local function list(source, uri, ctx, options)
     return nil, message, kind
   elseif handle:count() == 0 then
     local filtered = #value.files > 0 and " that the include and exclude patterns leave" or ""
-    return nil, ("%s has no files%s"):format(uri.text, filtered), "not_found"
+    return nil, ("%s has no files%s"):format(label(uri), filtered), "not_found"
   end
   return handle, value
 end
@@ -65,7 +72,7 @@ end
 
 -- Resolves and fetches. Returns the host's plan and, if `keep`, the rule's, the files that were there before, and the
 -- bytes fetched; or nil, a message and a kind.
-local function fetch(session, source, uri, ctx, guarded, options, keep)
+local function fetch(session, source, uri, ctx, reach, options, keep)
   local present, again
   local _, _, _, start = session:numbers()
   while true do
@@ -78,7 +85,7 @@ local function fetch(session, source, uri, ctx, guarded, options, keep)
     collectgarbage() -- a listing may be larger than all that is needed from now on
     local since = time.monotonic()
     local _, _, _, before = session:numbers()
-    local result = { session:run(handle, uri.text, options.workers, guarded) }
+    local result = { session:run(handle, label(uri), options.workers, reach) }
     local _, _, there, after = session:numbers()
     present = present or there
     if result[1] then
@@ -146,18 +153,18 @@ end
 -- in full. Returns it and its files and bytes.
 local function is_there(session, uri, options)
   local of, revision, pinned, complete, files, bytes = session:manifest()
-  if of == uri.text and pinned and complete and uri.revision == revision and session:finished(selection(options)) then
+  if of == label(uri) and pinned and complete and uri.revision == revision and session:finished(selection(options)) then
     return revision, files, bytes
   end
 end
 
-local function download_into(session, source, uri, ctx, guarded, options)
+local function download_into(session, source, uri, ctx, reach, options)
   local revision, files, bytes = is_there(session, uri, options)
   if revision then
     session:present(files, bytes)
     return { revision = revision, files = files, bytes = bytes, present = files, fetched = 0 }
   end
-  local handle, value, present, fetched = fetch(session, source, uri, ctx, guarded, options, source.rules.finish ~= nil)
+  local handle, value, present, fetched = fetch(session, source, uri, ctx, reach, options, source.rules.finish ~= nil)
   if not handle then
     return nil, value, present
   end
@@ -173,9 +180,9 @@ end
 -- foreign, env (as for kthena.context), workers, include and exclude. Returns a table; or nil, a message and a kind.
 function download.run(source, uri, options)
   local start = time.monotonic()
-  local ctx, guarded, kind = context.source(source.rules, uri, options)
+  local ctx, reach, kind = context.source(source.rules, uri, options)
   if not ctx then
-    return nil, guarded, kind
+    return nil, reach, kind
   end
   local session, message
   session, message, kind = host.open(options.directory)
@@ -183,13 +190,13 @@ function download.run(source, uri, options)
     return nil, message, kind
   end
   local result
-  result, message, kind = download_into(session, source, uri, ctx, guarded, options)
+  result, message, kind = download_into(session, source, uri, ctx, reach, options)
   local digest = result and session:digest()
   session:close()
   if not result then
     return nil, message, kind
   end
-  result.source, result.path, result.digest = uri.text, options.directory, digest
+  result.source, result.path, result.digest = label(uri), options.directory, digest
   result.seconds = time.monotonic() - start
   return result
 end
@@ -205,7 +212,7 @@ function download.plan(source, uri, options)
   if not handle then
     return nil, message, kind
   end
-  return handle:describe(uri.text, options.directory)
+  return handle:describe(label(uri), options.directory)
 end
 
 return download

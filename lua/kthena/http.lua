@@ -84,7 +84,7 @@ function http.parse_headers(lines)
   return headers
 end
 
-local function send(request, guarded)
+local function send(request, reach)
   local call = host.request(request.method or "GET", request.url)
   local ok, message, kind = http.add_headers(call, request.headers or {})
   if not ok then
@@ -98,7 +98,7 @@ local function send(request, guarded)
   if request.body ~= nil then
     call:body(unpack(http.parts(request.body)))
   end
-  call:guarded(guarded)
+  call:reach(reach)
   local status, lines, body = call:send()
   if not status then
     return nil, lines, body
@@ -106,15 +106,15 @@ local function send(request, guarded)
   return { status = status, headers = http.parse_headers(lines), body = body }
 end
 
---- Makes ctx.http: called with a request it sends it; get(url, options) is a shorthand. `guarded`: over the network
--- that leads to no address of this host's own.
-function http.new(guarded)
+--- Makes ctx.http: called with a request it sends it; get(url, options) is a shorthand. `reach`: how far they may
+-- lead, see context.source.
+function http.new(reach)
   local function checked(request, level)
     local wrong = problem(request)
     if wrong then
       error("ctx.http: " .. wrong, level + 1)
     end
-    return send(request, guarded)
+    return send(request, reach)
   end
   local function get(url, options)
     local request = { url = url }

@@ -123,7 +123,7 @@ function workflow_context.new(rules, download)
   for _, one in ipairs(rules.settings or {}) do
     known[one.name] = true
   end
-  local ctx = common.new(rules.workflow, false)
+  local ctx = common.new(rules.workflow, "anywhere")
   ctx.download = download
   ctx.job = { id = job.id(), phase = job.phase }
   ctx.trigger = job.trigger()

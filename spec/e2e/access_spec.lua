@@ -5,6 +5,7 @@ local engine = require("spec.support.engine")
 local files = require("spec.support.files")
 local json = require("dkjson")
 local origin = require("spec.support.origin")
+local rules = require("spec.support.rules")
 local runtime = require("spec.support.runtime")
 local socket = require("socket")
 local unistd = require("posix.unistd")
@@ -170,6 +171,41 @@ describe("an address on this machine or of its cloud", function()
     assert.is_true(#web:seen() > 0)
     refused(allowing, 403, { source = "http://localhost:" .. web.port .. "/m.bin", output_dir = "/tmp/never" },
       "--allow-source")
+    web:forget()
+  end)
+
+  it("is none that an allowed source or endpoint redirects to, unless that is allowed too", function()
+    local directory = files.temporary()
+    rules.write(directory, "direct", [[return { api = 1, source = "direct", schemes = { "direct" },
+      config = { endpoint = { endpoint = true } },
+      resolve = function(uri, ctx)
+        return { files = { { path = "m.bin", url = ctx.config.endpoint .. "/" .. uri.rest } } }
+      end }]], "source")
+    local other = origin.start()
+    local inside, outside = other:serve("/m.bin", { text = "x" }), "http://localhost:" .. other.port .. "/m.bin"
+    local args = { "--rules", directory, "--allow-source", web.url .. "/*", "--allow-source", web.url,
+      "--allow-source", "direct://*" }
+    local allowing = runtime.serve(fake, args)
+    local trusting = runtime.serve(fake, { "--allow-source", other.url .. "/*", unpack(args) })
+    local function post(server, source)
+      local reply, status = downloads.post(server, { source = source, output_dir = files.temporary(),
+        config = { endpoint = web.url } })
+      return status, json.encode(reply)
+    end
+    web:serve("/within", { status = 302, text = "", headers = { "Location: /m.bin" } })
+    web:serve("/inside", { status = 302, text = "", headers = { "Location: " .. inside } })
+    web:serve("/outside", { status = 302, text = "", headers = { "Location: " .. outside } })
+    for _, base in ipairs({ web.url .. "/", "direct://" }) do
+      for path, expected in pairs({ within = { 200, 200 }, inside = { 403, 200 }, outside = { 403, 403 } }) do
+        for i, server in ipairs({ allowing, trusting }) do
+          other:forget()
+          local status, text = post(server, base .. path)
+          assert.equal(expected[i], status, base .. path .. ": " .. text)
+          assert.equal(status == 200 and path == "inside", #other:seen() > 0)
+          assert.truthy(status == 200 or text:find("must not be reached on a request's behalf", 1, true), text)
+        end
+      end
+    end
     web:forget()
   end)
 

@@ -71,6 +71,7 @@ describe("the downloader", function()
       ["flag '--config'"] = { "-s", source, "-c", "{" },
       ["expected a JSON object"] = { "-s", source, "-c", "[1]" },
       ["--limit-rate"] = { "-s", source, "--limit-rate", "fast" },
+      ["--json"] = { "-s", source, "--json" },
       ["--progress"] = { "-s", source, "--progress", "loud" },
     }) do
       local result = runtime.run({ "download", "--rules", rules, unpack(args) })
@@ -163,7 +164,7 @@ describe("the downloader", function()
     assert.equal("done", last.event)
     assert.same({ source, output, 5, TOTAL, 0, TOTAL, "r7" }, { last.result.source, last.result.path,
       last.result.files, last.result.bytes, last.result.present, last.result.fetched, last.result.revision })
-    assert.is_true(last.result.seconds > 0)
+    assert.is_true(last.result.seconds > 0.8 * TOTAL / 12e6) -- the rate holds, however fast the server is
     assert.is_true(#events >= 1)
     for _, event in ipairs(events) do
       assert.equal("progress", event.event)
@@ -202,7 +203,7 @@ describe("the downloader", function()
     local output, started = files.temporary(), wait.now()
     assert.equal(0, run(output, "--include", "model-1.bin", "--limit-rate", "2MB").status)
     local seconds = wait.now() - started
-    assert.is_true(seconds > 0.9, seconds .. " s") -- 1.5 s less the bursts of the first and the last moment
+    assert.is_true(seconds > 1.3, seconds .. " s") -- 1.5 s, less a tenth that may come early
   end)
 
   it("verifies what it has downloaded", function()
@@ -223,6 +224,15 @@ describe("the downloader", function()
     assert.truthy(result.stdout:find("config.json: size 2, expected 700", 1, true), result.stdout)
     assert.truthy(result.stdout:find("sub/tokenizer.json: missing", 1, true), result.stdout)
     assert.truthy(result.stdout:find("\n2 of 5 files are as", 1, true), result.stdout)
+    result = runtime.run({ "verify", output, "--progress", "json" })
+    assert.equal(1, result.status)
+    local events = {}
+    for line in result.stdout:gmatch("[^\n]+") do
+      local event = assert(json.decode(line), line)
+      events[event.event .. (event.path or "")] = event
+    end
+    assert.equal("size 2, expected 700", events["differsconfig.json"].what)
+    assert.same({ 5, 2 }, { events.done.files, events.done.files_good })
     result = run(output) -- repairs what it can tell from outside
     assert.equal(0, result.status, result.stderr)
     files.remove(output .. "/mine.txt")

@@ -181,6 +181,30 @@ describe("a secret", function()
     assert.truthy(text:find(web.url .. "/good?***", 1, true), text)
   end)
 
+  it("in a URL is in no record on the disk", function()
+    local sidecar = serve({ "--allow-source", "*" })
+    local directory = files.temporary()
+    local url = web:serve("/held", { size = 100000, hold = 1000 }) .. "?Signature=planted-16"
+    local id = downloads.start(sidecar, { source = url, output_dir = directory })
+    web:wait_until_held()
+    local function recorded()
+      local text = {}
+      for _, name in ipairs(files.list(directory .. "/.kthena")) do
+        text[#text + 1] = files.read(directory .. "/.kthena/" .. name)
+      end
+      return table.concat(text)
+    end
+    assert_clean(recorded())
+    web:release()
+    assert.equal("succeeded", downloads.wait_for(sidecar, id, "succeeded").state)
+    local records = recorded()
+    assert.truthy(records:find(web.url .. "/held?sha256-", 1, true), records)
+    assert_clean(records)
+    local result = runtime.run({ "download", "-s", url, "-o", directory, "--progress", "json" })
+    assert.equal(0, result.status, result.stderr)
+    assert_clean(result.stdout .. result.stderr)
+  end)
+
   it("in a URL is in no event while the job runs", function()
     local sidecar = serve({ "--allow-source", "*" })
     local url = web:serve("/held", { size = 100000, hold = 1000 }) .. "?Signature=planted-15"

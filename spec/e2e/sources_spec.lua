@@ -5,6 +5,7 @@ local fileserver = require("spec.support.fileserver")
 local files = require("spec.support.files")
 local hub = require("spec.support.hub")
 local runtime = require("spec.support.runtime")
+local stat = require("posix.sys.stat")
 local swift = require("spec.support.swift")
 
 -- Variables of whoever runs the specs that would find their way into a source.
@@ -331,6 +332,20 @@ describe("pvc:// and file://", function()
     succeeds("pvc://" .. volume .. "/m/sub/a b", directory)
     succeeds("file://" .. volume .. "/m/config%2Ejson", directory)
     assert.same({ "a b", "config.json" }, files.list(directory))
+  end)
+
+  it("keep the holes of a sparse file", function()
+    local volume = files.temporary()
+    local path = files.write(volume .. "/sparse", "head")
+    local file = assert(io.open(path, "r+b"))
+    file:seek("set", 40000000)
+    file:write("tail")
+    file:close()
+    local directory = files.temporary() .. "/m"
+    succeeds("pvc://" .. path, directory)
+    local about = stat.stat(directory .. "/sparse")
+    assert.same({ 40000004, true }, { about.st_size, about.st_blocks * 512 < 1000000 })
+    assert.equal(sha256(path), sha256(directory .. "/sparse"))
   end)
 
   it("say what is wrong", function()

@@ -27,7 +27,7 @@ local function marked(value)
   return #copy > 0 and json.list(copy) or copy
 end
 
-local function table_of(world)
+local function table_of(world, counter)
   local texts = {}
   local store = { texts = texts }
   function store.get(key)
@@ -37,7 +37,7 @@ local function table_of(world)
     if store.problem then
       return nil, store.problem, "io"
     end
-    world.writes = world.writes + 1
+    world[counter] = (world[counter] or 0) + 1
     texts[key] = value ~= nil and json.encode(marked(value)) or nil
     return true
   end
@@ -58,8 +58,8 @@ local function table_of(world)
   return store
 end
 
---- Says what a source holds: revision, digest (the revision if not given), files (path -> text; those of an adapter),
--- or failure and kind.
+--- Says what a source holds: revision, digest (the revision if not given), files (path -> text; those of an adapter);
+-- or failure and kind; and the seconds it takes.
 function World:source(uri, one)
   self.sources[uri] = one
 end
@@ -193,6 +193,7 @@ local function download_of(world)
   return function(source, directory, options)
     local one = world.sources[source] or { failure = "nobody has " .. source, kind = "not_found" }
     world.downloads[#world.downloads + 1] = { source = source, directory = directory, options = options }
+    world.now = world.now + (one.seconds or 0)
     if one.failure then
       return nil, one.failure, one.kind or "unreachable"
     end
@@ -250,7 +251,7 @@ local defaults = { lora_dir = "/adapters", adapter_timeout = 30, reconcile_secon
 -- @return the world: now (the clock), up, has_list, cannot, files (the engine goes by files), loaded (name -> path),
 -- lingers (how many listings still show what was unloaded), asked (what the engine was asked), last (the adapter it was
 -- given), sources, directories, manifests, downloads, calls (of workflows), requests (of ctx.http) and http_failure,
--- series, logs, writes, locked, cancelled;
+-- series, logs, writes (of ctx.state) and changes (of ctx.memory), locked, cancelled;
 -- slept(seconds), if a spec sets it, is called by ctx.sleep
 function fake_workflow_ctx.new(options)
   options = options or {}
@@ -269,7 +270,8 @@ function fake_workflow_ctx.new(options)
     end
   end
   local ctx = {
-    settings = settings, trigger = options.trigger or "call", state = table_of(world), memory = table_of(world),
+    settings = settings, trigger = options.trigger or "call", state = table_of(world, "writes"),
+    memory = table_of(world, "changes"),
     engine = engine_of(world, options), files = files_of(world), download = download_of(world),
     metrics = metrics_of(world),
     job = { id = "job1", phase = function(text) table.insert(world.phases, text) end },

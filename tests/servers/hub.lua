@@ -169,7 +169,7 @@ hub.cdn = wire.listen(noting("cdn", serve_cdn))
 hub.url = wire.listen(noting("hub", serve_hub))
 local mirror = wire.listen(noting("mirror", serve_mirror))
 local ports = { hub.url:match("%d+$"), mirror:match("%d+$"), hub.cdn:match("%d+$"),
-  tasks.listen("127.0.0.1", 0, control) }
+  (tasks.listen("127.0.0.1", 0, control)) }
 io.stdout:write(table.concat(ports, " "), "\n")
 io.stdout:flush()
 tasks.run()

@@ -115,6 +115,18 @@ static void test_sources(void **state) {
         assert_int_equal(error->kind, ERROR_DENIED);
         error_free(error);
     }
+    static const char *const climbing[] = {"acme://models/../etc",     "acme://models/a/..",
+                                           "acme://models/%2e%2E/etc", "acme://models/a%2F..%2fb",
+                                           "acme://models/..?x",       "acme://models/a/..\\b"};
+    for (size_t i = 0; i < sizeof climbing / sizeof *climbing; i++) {
+        struct error *error = access_source(&access, climbing[i]);
+        if (!error)
+            fail_msg("%s was taken", climbing[i]);
+        assert_int_equal(error->kind, ERROR_DENIED);
+        error_free(error);
+        assert_null(access_source(&anything, climbing[i]));
+    }
+    assert_null(access_source(&access, "acme://models/a..b/..c/.../?x=.."));
     assert_false(access_allows(&anything, "https://hub.example/a/x1"));
     assert_true(access_allows(&access, "https://hub.example/a/x1"));
 }

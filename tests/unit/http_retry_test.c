@@ -39,6 +39,7 @@ static void what_passes_is_tried_again(void **state) {
         {.reply = BUSY},
         {.reply = "HTTP/1.1 429 Slow\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"},
         {.reply = "", .after = CLOSE},
+        {.reply = "no http\r\n\r\n", .after = CLOSE},
         {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", .after = RESET},
         {.reply =
              "HTTP/1.1 302 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"},
