@@ -201,11 +201,9 @@ static void release(struct rulebook *rulebook) {
 struct error *rulebook_open(const struct rule_sources *sources, struct generation *first,
                             struct buffer *problems, struct rulebook **out) {
     struct problems found = {0};
-    if (first)
-        first = generation_ref(first);
-    else
-        first = generation_build(snapshot_read(&sources->layers), sources, 1, &found);
-    if (!first) {
+    if (first) {
+        generation_ref(first);
+    } else if (!(first = generation_build(snapshot_read(&sources->layers), sources, 1, &found))) {
         struct error *error = describe(&found);
         if (problems)
             problems_print(&found, problems);
