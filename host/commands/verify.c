@@ -54,7 +54,7 @@ static struct error *check(const struct options *options, const struct directory
 
 static struct error *run(const struct options *options, int *status) {
     const char *const *words;
-    struct directory directory = {.fd = -1, .work_fd = -1};
+    struct directory directory = {.fd = -1, .work_fd = -1, .parts_fd = -1};
     struct manifest manifest = {0};
     struct findings findings = {0};
     struct signals signals;
