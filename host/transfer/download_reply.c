@@ -216,22 +216,6 @@ size_t reply_on_header(char *data, size_t size, size_t count, void *context) {
     return length;
 }
 
-static bool write_all(int fd, const char *data, size_t length, int64_t offset) {
-    while (length > 0) {
-        ssize_t wrote = pwrite(fd, data, length, offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote == 0)
-            errno = EIO;
-        if (wrote <= 0)
-            return false;
-        data += wrote;
-        length -= (size_t)wrote;
-        offset += wrote;
-    }
-    return true;
-}
-
 static bool accept_body(struct worker *worker, const char *data, size_t length) {
     struct download *download = worker->download;
     struct piece *piece = worker->piece;
@@ -239,10 +223,9 @@ static bool accept_body(struct worker *worker, const char *data, size_t length) 
         worker->verdict = wrong(worker, "it has more bytes than it should");
         return false;
     }
-    if (write_all(worker->fetch->part->fd, data, length, piece->at))
+    worker->error = part_write(worker->fetch->part, data, length, piece->at);
+    if (!worker->error)
         worker->error = fetch_wrote(download, worker->fetch, piece, (int64_t)length);
-    else
-        worker->error = directory_error(download->directory, "write", worker->fetch->file->path);
     if (worker->error)
         worker->verdict = VERDICT_FAILED;
     download->budget -= (double)length;
