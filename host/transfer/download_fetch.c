@@ -195,6 +195,8 @@ static void remove_done(struct download *download, struct fetch *fetch) {
 void fetch_after_head(struct download *download, struct fetch *fetch, struct piece *piece) {
     fetch_remove_piece(fetch, piece);
     fetch->ask_head = false;
+    if (fetch->doubted)
+        return; /* the pieces it has wait */
     fetch_set_done(download, fetch, 0);
     if (prepare_learned(download, fetch))
         remove_done(download, fetch);

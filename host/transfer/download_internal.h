@@ -127,6 +127,7 @@ struct fetch {
     bool single;   /* the server knows no ranges */
     bool resumed;  /* the part holds bytes of an earlier run */
     bool untold;   /* all is written, and the journal hears of it when it is found right */
+    bool doubted;  /* a range was refused that the file should have: a HEAD tells why */
     int changes;   /* times the source has changed under us */
     int mismatches;
     int64_t done;        /* bytes in the part */

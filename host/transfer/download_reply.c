@@ -93,6 +93,10 @@ static enum verdict check_same(struct worker *worker, int64_t size) {
         return VERDICT_CHANGED;
     }
     if (size >= 0 && fetch->size >= 0 && size != fetch->size) {
+        snprintf(worker->changed_etag, ETAG_SIZE, "%s", found ? etag : "");
+        worker->changed_size = size;
+        if (fetch->doubted)
+            return VERDICT_CHANGED;
         snprintf(worker->why, sizeof worker->why, "it has %lld bytes and should have %lld",
                  (long long)size, (long long)fetch->size);
         return VERDICT_WRONG;
@@ -108,6 +112,8 @@ static enum verdict judge_head(struct worker *worker) {
         return VERDICT_REFUSED;
     int64_t length = get_length(worker);
     enum verdict verdict = check_same(worker, length);
+    if (verdict == VERDICT_CHANGED && fetch->doubted)
+        return verdict;
     if (verdict == VERDICT_CHANGED) /* since it was listed, and nothing is fetched yet */
         fetch_renew(worker->download, fetch, worker->foreign, worker->changed_etag, length);
     else if (verdict != VERDICT_ACCEPTED)
