@@ -87,7 +87,7 @@ static struct error *check(const struct directory *directory, const struct manif
 
 static struct error *run(const struct options *options, int *status) {
     const char *const *words;
-    struct directory directory = {.fd = -1, .work_fd = -1};
+    struct directory directory = {.fd = -1, .work_fd = -1, .parts_fd = -1};
     struct manifest manifest = {0};
     struct findings findings = {.mode = view_mode_of(options_string(options, "progress"))};
     struct signals signals;

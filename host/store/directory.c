@@ -110,7 +110,7 @@ static struct error *make_work(struct directory *out) {
 }
 
 static struct directory nothing(void) {
-    return (struct directory){.path = NULL, .fd = -1, .work_fd = -1};
+    return (struct directory){.path = NULL, .fd = -1, .work_fd = -1, .parts_fd = -1};
 }
 
 struct error *directory_open(const char *path, struct directory *out) {
@@ -140,6 +140,7 @@ struct error *directory_open_existing(const char *path, struct directory *out) {
 }
 
 void directory_close(struct directory *directory) {
+    directory_let_parts_go(directory);
     if (directory->work_fd >= 0)
         close(directory->work_fd);
     if (directory->fd >= 0)

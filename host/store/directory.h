@@ -20,9 +20,10 @@
 #include <sys/stat.h>
 
 struct directory {
-    char *path;  /* absolute, links resolved, for people */
-    int fd;      /* the directory */
-    int work_fd; /* .kthena in it */
+    char *path;   /* absolute, links resolved, for people */
+    int fd;       /* the directory */
+    int work_fd;  /* .kthena in it */
+    int parts_fd; /* parts in that, while it is held; else -1 */
 };
 
 /* Makes the directory (mode 0777 less the umask) and those above it, and .kthena (0777 less the
@@ -49,6 +50,11 @@ bool directory_stat(const struct directory *directory, const char *path, struct 
 /* Opens a regular file below the directory for reading, following no symlink. */
 struct error *directory_open_file(const struct directory *directory, const char *path, int *fd)
     __attribute__((warn_unused_result));
+
+/* Keeps parts/, which it makes, open for all that follows, and lets go of it. One thread at a time;
+ * whoever removes parts/ lets go of it first. Directories are closed with or without. */
+struct error *directory_hold_parts(struct directory *directory) __attribute__((warn_unused_result));
+void directory_let_parts_go(struct directory *directory);
 
 /* Opens, or makes, parts/<number> for reading and writing. */
 struct error *directory_open_part(const struct directory *directory, uint64_t number, int *fd)

@@ -30,15 +30,20 @@ static int make_and_open(int parent, const char *name, bool make) {
     return openat(parent, name, O_PATH | FOLLOW_NOTHING);
 }
 
+void store_close(const struct directory *directory, int fd) {
+    if (fd != directory->fd && fd != directory->parts_fd)
+        close(fd);
+}
+
 int store_walk(const struct directory *directory, const char *path, bool make, const char **last) {
-    int fd = fcntl(directory->fd, F_DUPFD_CLOEXEC, 0);
+    int fd = directory->fd;
     const char *slash;
     while (fd >= 0 && (slash = strchr(path, '/'))) {
         char *part = memory_copy(path, (size_t)(slash - path));
         int next = make_and_open(fd, part, make);
         int number = errno;
         memory_free(part);
-        close(fd);
+        store_close(directory, fd);
         errno = number;
         fd = next;
         path = slash + 1;
@@ -48,6 +53,8 @@ int store_walk(const struct directory *directory, const char *path, bool make, c
 }
 
 int store_open_parts(const struct directory *directory, bool make) {
+    if (directory->parts_fd >= 0)
+        return directory->parts_fd;
     int fd = openat(directory->work_fd, "parts", O_RDONLY | FOLLOW_NOTHING);
     if (fd >= 0 || !make || errno != ENOENT)
         return fd;
@@ -64,7 +71,7 @@ bool directory_stat(const struct directory *directory, const char *path, struct 
     if (parent < 0)
         return false;
     bool found = fstatat(parent, last, about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about->st_mode);
-    close(parent);
+    store_close(directory, parent);
     return found;
 }
 
@@ -102,7 +109,7 @@ struct error *directory_open_file(const struct directory *directory, const char 
     } else {
         *fd = file;
     }
-    close(parent);
+    store_close(directory, parent);
     return error;
 }
 
@@ -120,6 +127,17 @@ static void part_name(uint64_t number, char name[PART_NAME_SIZE]) {
     snprintf(name, PART_NAME_SIZE, "%" PRIu64, number);
 }
 
+struct error *directory_hold_parts(struct directory *directory) {
+    directory->parts_fd = store_open_parts(directory, true);
+    return directory->parts_fd < 0 ? part_error(directory, "open", "") : NULL;
+}
+
+void directory_let_parts_go(struct directory *directory) {
+    if (directory->parts_fd >= 0)
+        close(directory->parts_fd);
+    directory->parts_fd = -1;
+}
+
 struct error *directory_open_part(const struct directory *directory, uint64_t number, int *fd) {
     char name[PART_NAME_SIZE];
     struct stat about;
@@ -128,12 +146,15 @@ struct error *directory_open_part(const struct directory *directory, uint64_t nu
     int parts = store_open_parts(directory, true);
     if (parts < 0)
         return part_error(directory, "open", "");
-    /* What is no file there is nobody's work: it makes room for one. */
-    if (fstatat(parts, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(about.st_mode))
-        unlinkat(parts, name, 0);
-    *fd = openat(parts, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    *fd = openat(parts, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (*fd < 0 && errno == EEXIST) {
+        /* What is no file there is nobody's work: it makes room for one. */
+        if (fstatat(parts, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(about.st_mode))
+            unlinkat(parts, name, 0);
+        *fd = openat(parts, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    }
     struct error *error = *fd < 0 ? part_error(directory, "open", name) : NULL;
-    close(parts);
+    store_close(directory, parts);
     return error;
 }
 
@@ -144,7 +165,7 @@ void directory_remove_part(const struct directory *directory, uint64_t number) {
     if (parts < 0)
         return;
     unlinkat(parts, name, 0);
-    close(parts);
+    store_close(directory, parts);
 }
 
 /* The error of putting a file under its name. */
@@ -173,7 +194,7 @@ static struct error *place(const struct directory *directory, int parts, const c
     struct error *error = NULL;
     if (renameat(parts, name, parent, last) != 0)
         error = place_error(directory, path);
-    close(parent);
+    store_close(directory, parent);
     return error;
 }
 
@@ -188,7 +209,7 @@ struct error *directory_publish(const struct directory *directory, uint64_t numb
     if (parts < 0)
         return part_error(directory, "open", "");
     error = place(directory, parts, name, path);
-    close(parts);
+    store_close(directory, parts);
     return error;
 }
 
@@ -220,7 +241,7 @@ struct error *directory_write_file(const struct directory *directory, const char
     error = write_new(directory, parts, name, path, bytes, length, false);
     if (!error && (error = place(directory, parts, name, path)))
         unlinkat(parts, name, 0);
-    close(parts);
+    store_close(directory, parts);
     return error;
 }
 
@@ -239,6 +260,6 @@ struct error *store_write_work(const struct directory *directory, const char *na
         unlinkat(parts, temporary, 0);
     }
     memory_free(shown);
-    close(parts);
+    store_close(directory, parts);
     return error;
 }

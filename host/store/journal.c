@@ -31,18 +31,16 @@ static struct error *write_error(const struct journal *journal) {
     return directory_error(journal->directory, "write", journal_path);
 }
 
-/* Writes what has gathered in scratch. After a failure the next write goes to the same place, so
- * that no torn record is ever in the middle. */
+/* Writes what has gathered in scratch. After a failure it stays there and the next write goes to
+ * the same place, so that no torn record, or gap, is ever in the middle. */
 static struct error *flush(struct journal *journal) {
     struct buffer *bytes = &journal->scratch;
-    struct error *error = NULL;
     if (bytes->length > 0 &&
         !store_write_at(journal->fd, bytes->data, bytes->length, (int64_t)journal->end))
-        error = write_error(journal);
-    else
-        journal->end += bytes->length;
+        return write_error(journal);
+    journal->end += bytes->length;
     buffer_clear(bytes);
-    return error;
+    return NULL;
 }
 
 static struct error *gather(struct journal *journal, const struct record *record) {
@@ -171,9 +169,11 @@ static bool goes_on(const struct journal_file *file, int64_t size, const char *e
            strcmp(file->identity, identity) == 0;
 }
 
+/* The record is written with the next one: until something is said of the file, that it began is of
+ * no use to anybody. */
 static struct error *begin_anew(struct journal *journal, struct journal_entry *entry) {
     struct record record = begin_record(entry->path, &entry->file);
-    struct error *error = append(journal, &record);
+    struct error *error = gather(journal, &record);
     if (error) {
         journal_entry_free(entry);
         return error;
@@ -297,8 +297,10 @@ struct error *journal_sync(struct journal *journal, uint64_t mark) {
 void journal_close(struct journal *journal) {
     if (!journal)
         return;
-    if (journal->fd >= 0)
+    if (journal->fd >= 0) {
+        error_free(flush(journal)); /* what began and went no further */
         close(journal->fd);
+    }
     journal_table_free(&journal->table, true);
     buffer_free(&journal->scratch);
     pthread_mutex_destroy(&journal->mutex);

@@ -43,7 +43,7 @@ void journal_remove_parts(const struct directory *directory) {
     if (parts < 0)
         return;
     sweep(parts, always, NULL);
-    close(parts);
+    store_close(directory, parts);
     unlinkat(directory->work_fd, "parts", AT_REMOVEDIR);
 }
 
@@ -125,6 +125,6 @@ struct error *journal_reconcile(const struct directory *directory,
     for (size_t i = 0; i < load->count; i++)
         check_part(&work, load->files[i].entry);
     sweep(work.parts, is_waste, &work);
-    close(work.parts);
+    store_close(directory, work.parts);
     return sync_late(directory, load);
 }

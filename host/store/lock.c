@@ -270,6 +270,14 @@ bool lock_lost(struct lock *lock) {
     return atomic_load(&lock->lost);
 }
 
+struct error *lock_check(struct lock *lock) {
+    if (!lock || !lock_lost(lock))
+        return NULL;
+    return error_new(ERROR_EXISTS, NULL,
+                     "%s was taken over by another process while this one stood still; try again",
+                     lock->directory->path);
+}
+
 void lock_release(struct lock *lock) {
     if (!lock)
         return;

@@ -36,6 +36,9 @@ struct error *lock_acquire(const struct directory *directory, lock_waiting *wait
 /* Whether another has taken it over, as after a long stop of this process. */
 bool lock_lost(struct lock *lock);
 
+/* ERROR_EXISTS that says so when it is lost. NULL, no lock, is fine. */
+struct error *lock_check(struct lock *lock) __attribute__((warn_unused_result));
+
 /* Stops the heartbeat and empties the file, so that a waiter takes it at once. NULL is fine. */
 void lock_release(struct lock *lock);
 

@@ -27,6 +27,9 @@ int store_walk(const struct directory *directory, const char *path, bool make, c
 /* .kthena/parts, made if asked to; -1 and errno. */
 int store_open_parts(const struct directory *directory, bool make);
 
+/* Closes what the two have opened, unless it is the directory's own descriptor. */
+void store_close(const struct directory *directory, int fd);
+
 /* As directory_error, for a path in dir, or for a path alone when dir is NULL. */
 struct error *store_error(const char *what, const char *dir, const char *path)
     __attribute__((warn_unused_result));

@@ -113,6 +113,7 @@ static struct error *remove_journal(struct download *download) {
     if (!download->journal && faccessat(download->directory->work_fd, "journal", F_OK, 0) != 0)
         return NULL;
     struct error *error = NULL;
+    directory_let_parts_go(download->directory);
     if (!download->journal)
         error = open_journal(download);
     if (!error)
@@ -135,15 +136,20 @@ struct error *download_run(struct plan *plan, struct directory *directory, const
     if (!prepare_from_manifest(&download)) {
         error = open_journal(&download);
         if (!error)
+            error = directory_hold_parts(directory);
+        if (!error)
             error = prepare_work(&download);
         if (!error && download.left > 0)
             error = work(&download);
     }
     if (!error)
+        error = lock_check(config->lock);
+    if (!error)
         error = prepare_manifest(&download);
     if (!error)
         error = remove_journal(&download);
     journal_close(download.journal);
+    directory_let_parts_go(directory);
     manifest_free(&before);
     tear_down(&download);
     return error;

@@ -12,6 +12,7 @@
 #define KTHENA_TRANSFER_DOWNLOAD_H
 
 #include "base/buffer.h"
+#include "store/lock.h"
 #include "store/manifest.h"
 #include "transfer/network.h"
 #include "transfer/plan.h"
@@ -36,6 +37,7 @@ struct download_config {
     int max_attempts;          /* of each range and each small file; 0: 5 */
     int64_t stall_ms;          /* a connection without a byte for so long is cut; 0: 60 s */
     int64_t limit_rate;        /* bytes a second over all connections; 0: none */
+    struct lock *lock;         /* of the directory: its loss ends the run; NULL: none */
     const atomic_bool *cancel; /* ends with ERROR_CANCELLED within a second; NULL: never */
     struct download_refusal *refusal; /* all zero; filled in when a refusal ends the run; NULL: not
                                          wanted */
@@ -48,7 +50,8 @@ struct download_config {
  * query: ERROR_SPACE (before the first byte, with the numbers, or in mid-flight), ERROR_DENIED,
  * ERROR_UNAUTHORIZED and ERROR_NOT_FOUND (403, 401, 404 of the source), ERROR_UNREACHABLE,
  * ERROR_TIMEOUT (stalled at the last attempt), ERROR_PROTOCOL (other refusals; a digest that is
- * wrong twice, both named; a source that changes while it is read), ERROR_IO, ERROR_CANCELLED. The
+ * wrong twice, both named; a source that changes while it is read), ERROR_IO, ERROR_CANCELLED,
+ * ERROR_EXISTS (the lock was lost). The
  * first fatal error ends the run; what is complete is kept, for the next one.
  */
 struct error *download_run(struct plan *plan, struct directory *directory, const char *source,

@@ -50,7 +50,10 @@ static struct part *make_part(struct download *download, struct fetch *fetch) {
 
 struct error *fetch_open_part(struct download *download, struct fetch *fetch) {
     fetch->part = make_part(download, fetch);
-    return part_open(fetch->part, fetch->size, false);
+    if (fetch->size < 0 || fetch->size > download->small_bytes)
+        return part_open(fetch->part, fetch->size, false);
+    part_open_small(fetch->part, fetch->size);
+    return NULL;
 }
 
 /* Goes on with what an earlier run wrote; false when there is nothing, or nothing to trust. */
@@ -150,7 +153,7 @@ void fetch_restart(struct download *download, struct fetch *fetch) {
     fetch_remove_pieces(fetch);
     part_abandon(fetch->part);
     fetch->part = NULL;
-    fetch->resumed = false;
+    fetch->resumed = fetch->untold = false;
     fetch_set_done(download, fetch, 0);
     progress_advance(download->progress, fetch->slot, 0);
     fetch->ask_head = false;
@@ -192,6 +195,8 @@ static void remove_done(struct download *download, struct fetch *fetch) {
 void fetch_after_head(struct download *download, struct fetch *fetch, struct piece *piece) {
     fetch_remove_piece(fetch, piece);
     fetch->ask_head = false;
+    if (fetch->doubted)
+        return; /* the pieces it has wait */
     fetch_set_done(download, fetch, 0);
     if (prepare_learned(download, fetch))
         remove_done(download, fetch);
@@ -209,8 +214,10 @@ static void mismatch(struct download *download, struct fetch *fetch, const struc
         fetch_restart(download, fetch);
         return;
     }
-    download_fail(download, journal_restart(download->journal, fetch->file->path));
-    directory_remove_part(download->directory, part->number);
+    if (!part->bytes) {
+        download_fail(download, journal_restart(download->journal, fetch->file->path));
+        directory_remove_part(download->directory, part->number);
+    }
     char *shown = url_for_people(fetch->file->url);
     download_fail(download,
                   error_new(ERROR_PROTOCOL, NULL,

@@ -40,6 +40,7 @@ enum {
     COPIERS_MAX = 16,
     PARTS_SPARE = 16,            /* files that may be open beyond max_workers */
     TRIES_FACTOR = 20,           /* max_attempts times this bounds a piece that makes progress */
+    SMALL_MAX = 128 * 1024,      /* bytes of a file that is collected in memory */
     JOURNAL_STEP = 1024 * 1024,  /* written bytes that are told to the journal at once, */
     JOURNAL_STEP_SLOW = 65536,   /* or fewer, when */
     JOURNAL_MS = 1000,           /* the last record is so old: what a kill -9 costs */
@@ -69,6 +70,7 @@ struct part {
     uint64_t number;
     int fd;
     bool adopting;         /* fd is the file under its own name, which is there already */
+    char *bytes;           /* of a small file, until a hasher writes it; NULL: fd has them */
     char *etag, *identity; /* etag NULL: not known */
     int64_t size;          /* -1: not known; set before the first part_advance, or by it */
     enum digest_kind kind;
@@ -124,6 +126,8 @@ struct fetch {
     bool ask_head; /* before anything else */
     bool single;   /* the server knows no ranges */
     bool resumed;  /* the part holds bytes of an earlier run */
+    bool untold;   /* all is written, and the journal hears of it when it is found right */
+    bool doubted;  /* a range was refused that the file should have: a HEAD tells why */
     int changes;   /* times the source has changed under us */
     int mismatches;
     int64_t done;        /* bytes in the part */
@@ -189,6 +193,7 @@ struct download {
     size_t *local, local_count, local_next;    /* files to copy; local_next is shared */
     size_t left;                               /* of both, not complete yet */
     bool preallocate;
+    int64_t small_bytes; /* files up to this size are collected in memory */
 
     CURLM *multi;
     struct request_headers *headers; /* by access */
@@ -212,6 +217,7 @@ struct download {
     struct part *finished;
     struct error *failure; /* the first; then everything stops */
     atomic_bool stop;
+    bool lost;                    /* the lock: the directory is another's */
     atomic_bool loop_hungry;      /* the loop has idle workers: wake it when a part ends */
     atomic_bool published;        /* something was renamed since the syncer last looked */
     atomic_int_fast64_t unsynced; /* bytes written since then */
@@ -253,6 +259,12 @@ void part_abandon(struct part *part);
 void part_expect(struct part *part, enum digest_kind kind, const char *hex);
 /* Opens the file, with its entry in the journal; emptied unless it goes on from an earlier run. */
 struct error *part_open(struct part *part, int64_t size, bool resume)
+    __attribute__((warn_unused_result));
+/* Holds the file in memory until a hasher has found it right: it costs the loop nothing but a copy,
+ * and a kill no more than this file. */
+void part_open_small(struct part *part, int64_t size);
+/* Writes bytes where they belong, to the file or to the memory. */
+struct error *part_write(struct part *part, const char *bytes, size_t length, int64_t offset)
     __attribute__((warn_unused_result));
 /* So many more bytes are written; for the syncer. */
 void part_wrote(struct part *part, int64_t bytes);

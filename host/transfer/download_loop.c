@@ -26,6 +26,9 @@ static void limit_workers(struct download *download) {
     download->buffer_bytes = (long)(buffer > BUFFER_MAX   ? BUFFER_MAX
                                     : buffer < BUFFER_MIN ? BUFFER_MIN
                                                           : buffer);
+    download->small_bytes = config->part_bytes < SMALL_MAX ? config->part_bytes : SMALL_MAX;
+    if (download->small_bytes > buffer)
+        download->small_bytes = buffer;
 }
 
 void loop_start(struct download *download) {
@@ -49,9 +52,14 @@ static void take_out(struct worker *worker) {
 /* What is written and not told yet, so that the next run goes on from there. That it cannot be told
  * costs the bytes, and the run has its reason to end already. */
 static void journal_the_rest(struct download *download) {
-    for (struct fetch *fetch = download->fetches; fetch; fetch = fetch->next)
+    if (download->lost)
+        return;
+    for (struct fetch *fetch = download->fetches; fetch; fetch = fetch->next) {
         for (struct piece *piece = fetch->pieces; piece; piece = piece->next)
             error_free(fetch_journal(download, fetch, piece));
+        if (fetch->untold)
+            error_free(journal_written(download->journal, fetch->file->path, 0, fetch->size));
+    }
 }
 
 void loop_end(struct download *download) {
@@ -245,14 +253,24 @@ static void rest(struct download *download) {
     atomic_store(&download->loop_hungry, false);
 }
 
-void loop_run(struct download *download) {
+/* What ends the run from outside. */
+static struct error *check_outside(struct download *download) {
     const atomic_bool *cancel = download->config.cancel;
+    if (cancel && atomic_load(cancel))
+        return error_new(ERROR_CANCELLED, NULL, "the download was cancelled");
+    struct error *error = lock_check(download->config.lock);
+    download->lost = error != NULL;
+    return error;
+}
+
+void loop_run(struct download *download) {
     while (download->left > 0 && !download_stopped(download)) {
         struct part *part;
         int running;
         download->now_ms = clock_ms();
-        if (cancel && atomic_load(cancel)) {
-            download_fail(download, error_new(ERROR_CANCELLED, NULL, "the download was cancelled"));
+        struct error *error = check_outside(download);
+        if (error) {
+            download_fail(download, error);
             break;
         }
         while ((part = part_take_finished(download)))

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 struct part *part_new(struct download *download, size_t index) {
@@ -49,6 +50,7 @@ void part_unref(struct part *part) {
     if (part->fd >= 0)
         close(part->fd);
     digest_free(part->digest);
+    memory_free(part->bytes);
     memory_free(part->etag);
     memory_free(part->identity);
     memory_free(part);
@@ -95,6 +97,37 @@ struct error *part_open(struct part *part, int64_t size, bool resume) {
         return error;
     if (fallocate(part->fd, FALLOC_FL_KEEP_SIZE, 0, size) != 0 && errno == ENOSPC)
         return directory_error(download->directory, "make room for", path);
+    return NULL;
+}
+
+void part_open_small(struct part *part, int64_t size) {
+    part->size = size;
+    part->bytes = memory_alloc((size_t)size + 1);
+}
+
+static bool write_all(int fd, const char *bytes, size_t length, int64_t offset) {
+    while (length > 0) {
+        ssize_t wrote = pwrite(fd, bytes, length, offset);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote == 0)
+            errno = EIO;
+        if (wrote <= 0)
+            return false;
+        bytes += wrote;
+        length -= (size_t)wrote;
+        offset += wrote;
+    }
+    return true;
+}
+
+struct error *part_write(struct part *part, const char *bytes, size_t length, int64_t offset) {
+    const struct download *download = part->download;
+    if (part->fd < 0)
+        memcpy(part->bytes + offset, bytes, length);
+    else if (!write_all(part->fd, bytes, length, offset))
+        return directory_error(download->directory, "write",
+                               download->plan->files[part->index].path);
     return NULL;
 }
 

@@ -77,7 +77,7 @@ struct piece *fetch_next_piece(struct download *download, struct fetch *fetch, i
 
 struct error *fetch_journal(struct download *download, struct fetch *fetch, struct piece *piece) {
     int64_t first = piece->journaled;
-    if (piece->at <= first || !fetch->part || fetch->size < 0)
+    if (piece->at <= first || !fetch->part || fetch->part->bytes || fetch->size < 0)
         return NULL;
     piece->journaled = piece->at;
     piece->journal_ms = download->now_ms;
@@ -90,7 +90,8 @@ struct error *fetch_wrote(struct download *download, struct fetch *fetch, struct
     piece->at += bytes;
     fetch_set_done(download, fetch, fetch->done + bytes);
     atomic_fetch_add(&download->progress->bytes_fetched, bytes);
-    part_wrote(fetch->part, bytes);
+    if (!fetch->part->bytes)
+        part_wrote(fetch->part, bytes);
     if (piece->at / HASH_STEP != told && piece->at < piece->end) {
         int64_t prefix = fetch_prefix(fetch);
         progress_advance(download->progress, fetch->slot, fetch->done);
@@ -106,8 +107,8 @@ struct error *fetch_wrote(struct download *download, struct fetch *fetch, struct
 void fetch_piece_done(struct download *download, struct fetch *fetch, struct piece *piece) {
     if (fetch->size < 0)
         fetch_learn_size(download, fetch, piece->at);
-    bool all_at_once = piece->journaled == 0 && piece->at == fetch->size;
-    if (!all_at_once) /* otherwise the record that it is complete follows soon */
+    fetch->untold = piece->journaled == 0 && piece->at == fetch->size && !fetch->part->bytes;
+    if (!fetch->untold) /* otherwise the record that it is complete follows soon */
         download_fail(download, fetch_journal(download, fetch, piece));
     fetch_remove_piece(fetch, piece);
     progress_advance(download->progress, fetch->slot, fetch->done);

@@ -93,6 +93,10 @@ static enum verdict check_same(struct worker *worker, int64_t size) {
         return VERDICT_CHANGED;
     }
     if (size >= 0 && fetch->size >= 0 && size != fetch->size) {
+        snprintf(worker->changed_etag, ETAG_SIZE, "%s", found ? etag : "");
+        worker->changed_size = size;
+        if (fetch->doubted)
+            return VERDICT_CHANGED;
         snprintf(worker->why, sizeof worker->why, "it has %lld bytes and should have %lld",
                  (long long)size, (long long)fetch->size);
         return VERDICT_WRONG;
@@ -108,6 +112,8 @@ static enum verdict judge_head(struct worker *worker) {
         return VERDICT_REFUSED;
     int64_t length = get_length(worker);
     enum verdict verdict = check_same(worker, length);
+    if (verdict == VERDICT_CHANGED && fetch->doubted)
+        return verdict;
     if (verdict == VERDICT_CHANGED) /* since it was listed, and nothing is fetched yet */
         fetch_renew(worker->download, fetch, worker->foreign, worker->changed_etag, length);
     else if (verdict != VERDICT_ACCEPTED)
@@ -216,22 +222,6 @@ size_t reply_on_header(char *data, size_t size, size_t count, void *context) {
     return length;
 }
 
-static bool write_all(int fd, const char *data, size_t length, int64_t offset) {
-    while (length > 0) {
-        ssize_t wrote = pwrite(fd, data, length, offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote == 0)
-            errno = EIO;
-        if (wrote <= 0)
-            return false;
-        data += wrote;
-        length -= (size_t)wrote;
-        offset += wrote;
-    }
-    return true;
-}
-
 static bool accept_body(struct worker *worker, const char *data, size_t length) {
     struct download *download = worker->download;
     struct piece *piece = worker->piece;
@@ -239,10 +229,9 @@ static bool accept_body(struct worker *worker, const char *data, size_t length) 
         worker->verdict = wrong(worker, "it has more bytes than it should");
         return false;
     }
-    if (write_all(worker->fetch->part->fd, data, length, piece->at))
+    worker->error = part_write(worker->fetch->part, data, length, piece->at);
+    if (!worker->error)
         worker->error = fetch_wrote(download, worker->fetch, piece, (int64_t)length);
-    else
-        worker->error = directory_error(download->directory, "write", worker->fetch->file->path);
     if (worker->error)
         worker->verdict = VERDICT_FAILED;
     download->budget -= (double)length;

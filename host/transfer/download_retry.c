@@ -195,8 +195,20 @@ static void changed(struct worker *worker) {
     }
     atomic_fetch_add(&download->progress->retries[RETRY_CHANGED], 1);
     loop_drop(download, fetch);
-    fetch_renew(download, fetch, worker->foreign, worker->changed_etag, worker->changed_size);
+    fetch->doubted = false;
+    fetch_renew(download, fetch, worker->foreign,
+                *worker->changed_etag ? worker->changed_etag : NULL, worker->changed_size);
     fetch_restart(download, fetch);
+}
+
+/* The file has not the range that was asked for, it says, so it may be another by now: before
+ * anything else a HEAD tells. If it is the same, the range is asked for again, for the last time.
+ */
+static void doubt(struct worker *worker) {
+    struct fetch *fetch = worker->fetch;
+    loop_drop(worker->download, fetch);
+    fetch->doubted = fetch->ask_head = true;
+    fetch_add_piece(fetch, 0, 0)->head = true;
 }
 
 static void ignored(struct worker *worker) {
@@ -223,6 +235,8 @@ static void refused(struct worker *worker, CURLcode code) {
             fetch->location = NULL;
         }
         again(worker, code, true);
+    } else if (worker->reply.status == 416 && !worker->piece->head && !fetch->doubted) {
+        doubt(worker);
     } else if (worker->piece->head) {
         fetch_after_head(download, fetch, worker->piece); /* GET will tell more */
     } else {

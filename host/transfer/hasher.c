@@ -52,6 +52,10 @@ static struct part *take(struct download *download) {
 /* Hashes up to `end`. What is cut off under us is an error, unless nobody wants it any more. */
 static struct error *hash_to(struct part *part, int64_t end, void *block) {
     struct download *download = part->download;
+    if (part->bytes) {
+        digest_update(part->digest, part->bytes + part->hashed, (size_t)(end - part->hashed));
+        part->hashed = end;
+    }
     while (part->hashed < end && !download_stopped(download) && !atomic_load(&part->abandoned)) {
         int64_t left = end - part->hashed;
         size_t size = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
@@ -83,6 +87,18 @@ static struct error *set_attributes(struct part *part, const struct plan_file *f
     return NULL;
 }
 
+/* A small file reaches the disk only now. */
+static struct error *write_small(struct part *part) {
+    if (!part->bytes)
+        return NULL;
+    struct error *error = part_open(part, part->size, false);
+    if (!error)
+        error = part_write(part, part->bytes, (size_t)part->size, 0);
+    if (!error)
+        part_wrote(part, part->size);
+    return error;
+}
+
 static struct error *publish(struct part *part) {
     struct download *download = part->download;
     const struct plan_file *file = &download->plan->files[part->index];
@@ -92,7 +108,7 @@ static struct error *publish(struct part *part) {
     if (part->adopting)
         error = journal_begin(download->journal, file->path, part->size,
                               part->etag ? part->etag : "", part->identity, &part->number);
-    else if (!(error = set_attributes(part, file)))
+    else if (!(error = write_small(part)) && !(error = set_attributes(part, file)))
         error = directory_publish(download->directory, part->number, file->path);
     if (!error && fstat(part->fd, &about) != 0)
         error = directory_error(download->directory, "look at", file->path);
@@ -169,6 +185,14 @@ static struct error *work_on(struct part *part, void *block) {
     return error;
 }
 
+/* A small file that came in whole and has nowhere to be but in memory is saved, if it is right,
+ * although the run has ended. */
+static void save(struct part *part) {
+    part->digest = digest_new(part->kind, part->size);
+    error_free(hash_to(part, part->size, NULL));
+    error_free(finish(part));
+}
+
 static void *run(void *context) {
     struct download *download = context;
     void *block = memory_alloc(BLOCK_BYTES);
@@ -200,6 +224,9 @@ void hashers_join(struct download *download) {
     while (download->hashing) {
         struct part *part = download->hashing;
         download->hashing = part->next;
-        part_unref(part);
+        if (part->bytes && part->whole && !download->lost && !atomic_load(&part->abandoned))
+            save(part);
+        else
+            part_unref(part);
     }
 }

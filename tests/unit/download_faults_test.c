@@ -174,6 +174,14 @@ static void a_stream_without_ranges_starts_again(void **state) {
     one_end(&one);
 }
 
+/* The plan names the ETag, so that it does not matter which of several replies is read first. */
+static void plan_etag(struct one *one, const char *etag) {
+    trial_plan(&one->trial, NULL);
+    struct plan_file file = trial_file(&one->trial, "dir/file", (int64_t)one->size);
+    file.etag = etag;
+    trial_add(&one->trial, file);
+}
+
 static void starts_again_when_the_source_changes(void **state) {
     (void)state;
     char *other = make_bytes(6 * PART, 99);
@@ -184,6 +192,7 @@ static void starts_again_when_the_source_changes(void **state) {
                                           .etag = "\"v2\"",
                                           .bytes = other,
                                           .size = 6 * PART});
+    plan_etag(&one, "v1");
     trial_works(&one.trial);
     assert_file(&one.trial, "dir/file", other, 6 * PART);
     assert_int_equal(count_of(&one.trial.progress.retries[RETRY_CHANGED]), 1);
@@ -207,9 +216,42 @@ static void starts_again_when_the_source_changes(void **state) {
                                                           .etag = "\"v3\"",
                                                           .bytes = other,
                                                           .size = 6 * PART});
+    plan_etag(&one, "v1");
     trial_fails(&one.trial, ERROR_PROTOCOL, "changes while it is read");
     assert_false(exists(&one.trial, "dir/file"));
     one_end(&one);
+    memory_free(other);
+}
+
+/* The range that is asked for is no longer there: the server says no more than that. */
+static void starts_again_when_the_source_shrinks(void **state) {
+    (void)state;
+    static const char *const etags[] = {"\"v2\"", "\"v1\"", NULL};
+    char *other = make_bytes(PART + 7, 99);
+    for (size_t i = 0; i < sizeof etags / sizeof *etags; i++) {
+        struct one one;
+        struct server_fault shrinks = {.kind = FAULT_CHANGE,
+                                       .range = "327680-",
+                                       .times = 1,
+                                       .etag = etags[i],
+                                       .bytes = other,
+                                       .size = PART + 7};
+        one_start(&one, shrinks);
+        trial_works(&one.trial);
+        assert_file(&one.trial, "dir/file", other, PART + 7);
+        assert_int_equal(count_of(&one.trial.progress.retries[RETRY_CHANGED]), 1);
+        assert_int_equal(count_of(&one.trial.progress.bytes_done), PART + 7);
+        assert_int_equal(count_of(&one.trial.progress.bytes_total), PART + 7);
+        one_end(&one);
+
+        one_start(&one, shrinks);
+        shrinks.range = "65536-65542";
+        shrinks.size = 10;
+        server_fault(&one.trial.server, shrinks);
+        trial_fails(&one.trial, ERROR_PROTOCOL, "changes while it is read");
+        assert_false(exists(&one.trial, "dir/file"));
+        one_end(&one);
+    }
     memory_free(other);
 }
 
@@ -217,10 +259,7 @@ static void the_plan_s_etag_may_be_out_of_date(void **state) {
     (void)state;
     struct one one;
     one_start(&one, (struct server_fault){.kind = FAULT_CLOSE, .range = "none", .times = -1});
-    trial_plan(&one.trial, NULL);
-    struct plan_file file = trial_file(&one.trial, "dir/file", (int64_t)one.size);
-    file.etag = "v0";
-    trial_add(&one.trial, file);
+    plan_etag(&one, "v0");
     trial_works(&one.trial);
     assert_file(&one.trial, "dir/file", one.bytes, one.size);
     assert_int_equal(count_of(&one.trial.progress.retries[RETRY_CHANGED]), 1);
@@ -400,6 +439,7 @@ int main(void) {
         cmocka_unit_test(starts_over_when_ranges_are_ignored),
         cmocka_unit_test(a_stream_without_ranges_starts_again),
         cmocka_unit_test(starts_again_when_the_source_changes),
+        cmocka_unit_test(starts_again_when_the_source_shrinks),
         cmocka_unit_test(the_plan_s_etag_may_be_out_of_date),
         cmocka_unit_test(a_size_that_is_not_the_plan_s_is_an_error),
         cmocka_unit_test(wrong_bytes_are_fetched_once_more),

@@ -48,7 +48,7 @@ static inline int set_up_empty(void **state) {
     if (!mkdtemp(fixture->dir))
         return -1;
     snprintf(fixture->path, sizeof fixture->path, "%s/out", fixture->dir);
-    fixture->directory = (struct directory){.fd = -1, .work_fd = -1};
+    fixture->directory = (struct directory){.fd = -1, .work_fd = -1, .parts_fd = -1};
     return 0;
 }
 
