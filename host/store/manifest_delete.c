@@ -24,7 +24,7 @@ static struct error *remove_file(const struct directory *directory, const char *
         if (!*gone && errno != ENOENT)
             error = directory_error(directory, "remove", path);
     }
-    close(parent);
+    store_close(directory, parent);
     return error;
 }
 
@@ -38,7 +38,7 @@ static void remove_parents(const struct directory *directory, const char *path) 
         int parent = store_walk(directory, copy, false, &last);
         removed = parent >= 0 && unlinkat(parent, last, AT_REMOVEDIR) == 0;
         if (parent >= 0)
-            close(parent);
+            store_close(directory, parent);
     }
     memory_free(copy);
 }
@@ -60,7 +60,7 @@ static void empty(int fd) {
 
 /* Removes .kthena, and the directory if nothing else is in it. */
 static void remove_work(const struct directory *directory) {
-    empty(store_open_parts(directory, false));
+    empty(openat(directory->work_fd, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     unlinkat(directory->work_fd, "parts", AT_REMOVEDIR);
     empty(openat(directory->work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (unlinkat(directory->fd, STORE_WORK, AT_REMOVEDIR) == 0)
