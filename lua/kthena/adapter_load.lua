@@ -195,7 +195,7 @@ function load.restore(ctx, name)
   elseif want then
     return bring_back(ctx, name, record, want, here)
   elseif not adapters.is_unwanted(record, name, set) then
-    return { status = "unmanaged" }
+    return { status = here and here[name] and "unmanaged" or "gone" }
   end
   return let_go(ctx, name, record, set, here)
 end

@@ -188,6 +188,15 @@ describe("whatever happens", function()
         world.sidecar:unload(name)
       end
     end },
+    { 2, function(world)
+      local bodies = {}
+      for i = 1, 6 do
+        bodies[i] = world.sidecar:body(NAMES[math.random(#NAMES)], { source = world.sources[math.random(3)] })
+      end
+      return "six loads at once", function()
+        world.sidecar:send_all("/v1/load_lora_adapter", bodies)
+      end
+    end },
     { 1, function(world)
       return "engine restarts", function()
         world.double:restart(math.random() * 0.2)
@@ -243,13 +252,19 @@ describe("whatever happens", function()
     end
   end
 
-  -- What is wanted, as one text; and what the engine has.
+  -- Whether the files of an adapter are those of its source.
+  local function has_files(one)
+    return files.read(one.path .. "/adapter_model.safetensors") == "weights of " .. one.source:sub(#"file://" + 1)
+  end
+
+  -- Whether the engine has what is wanted, with the right files; and the two, to be shown.
   local function compare(world)
     local _, reply = world.sidecar:send("GET", "/v1/lora_adapters")
     local wanted, known = {}, true
     for _, one in ipairs(reply.adapters or {}) do
       if one.wanted then
         wanted[#wanted + 1] = one.name .. "=" .. tostring(one.path)
+        known = known and (one.state ~= "loaded" or has_files(one))
       end
       known = known and one.state ~= "downloading" and one.state ~= "loading" and one.state ~= "unloading"
     end
@@ -273,7 +288,7 @@ describe("whatever happens", function()
         world.sources[i] = lora.source(world.sidecar.directory, "s" .. i)
       end
       local story = { "KTHENA_TEST_SEED=" .. seed }
-      for i = 1, 30 do
+      for i = 1, 40 do
         local what, act = pick()(world)
         story[i + 1] = what
         act()

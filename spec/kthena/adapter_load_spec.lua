@@ -491,7 +491,8 @@ describe("restoring", function()
     world.loaded.x = "/theirs"
     assert.same({ status = "loaded" }, load.restore(ctx, "a"))
     assert.same({ status = "unmanaged" }, load.restore(ctx, "x"))
-    assert.same({ "list", "list" }, world.asked)
+    assert.same({ status = "gone" }, load.restore(ctx, "nobody"))
+    assert.same({ "list", "list", "list" }, world.asked)
     assert.equal(0, world.writes)
   end)
 
