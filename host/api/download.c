@@ -1,5 +1,6 @@
 /*
- * host.download: open(directory) opens an output directory, waits for its lock and takes it.
+ * host.download: open(directory) opens an output directory, waits for its lock and takes it;
+ * look(directory) only looks at one where a download was finished, and is nil for any other.
  *
  *   session:manifest()        source, revision, pinned, whether every file is there, how many files
  *                             and bytes; nil when there is none that can be read
@@ -77,14 +78,6 @@ static int push_manifest(lua_State *lua) {
     return 6;
 }
 
-static struct error *check_lock(const struct session *session) {
-    if (!lock_lost(session->lock))
-        return NULL;
-    return error_new(ERROR_EXISTS, NULL,
-                     "%s was taken over by another process while this one stood still; try again",
-                     session->directory.path);
-}
-
 /* Pushes what was refused, after nil, message and kind. */
 static int push_refusal(lua_State *lua, const struct download_refusal *refusal) {
     if (refusal->status == 0)
@@ -105,6 +98,40 @@ static void reset(struct progress *progress) {
     atomic_store(&progress->files_present, 0);
 }
 
+static void note_present(struct progress *progress, int64_t files, int64_t bytes) {
+    atomic_store(&progress->files_total, files);
+    atomic_store(&progress->files_done, files);
+    atomic_store(&progress->files_present, files);
+    atomic_store(&progress->bytes_total, bytes);
+    atomic_store(&progress->bytes_done, bytes);
+}
+
+/* Where nothing can be written, a plan works out when there is nothing to write. */
+static struct error *run_unwritable(struct handle *handle, const struct plan *plan,
+                                    const char *source, struct progress *progress) {
+    const struct manifest *manifest = read_manifest(handle);
+    int64_t bytes = 0;
+    bool complete = manifest != NULL;
+    for (size_t i = 0; complete && i < plan->file_count; i++) {
+        complete = download_is_present(plan, i, source, &handle->session.directory, manifest);
+        if (complete)
+            bytes += manifest_find(manifest, plan->files[i].path)->size;
+    }
+    if (!complete)
+        return session_check(&handle->session);
+    note_present(progress, (int64_t)plan->file_count, bytes);
+    return NULL;
+}
+
+static struct error *run_writable(struct handle *handle, struct plan *plan, const char *source,
+                                  const struct download_config *config, struct progress *progress) {
+    struct directory *directory = &handle->session.directory;
+    struct error *error = session_check(&handle->session);
+    if (!error)
+        error = download_run(plan, directory, source, config, progress);
+    return error ? error : session_check(&handle->session);
+}
+
 static int run(lua_State *lua) {
     struct handle *handle = check(lua);
     struct plan *plan = api_plan(lua, 2);
@@ -116,14 +143,13 @@ static int run(lua_State *lua) {
     access_guard(context->access, api_reach(lua, 5), &config.network);
     config.cancel = context->cancel;
     config.refusal = &handle->refusal;
+    config.lock = handle->session.lock;
     guard_pause(lua);
     reset(context->progress);
     download_refusal_free(&handle->refusal);
-    struct error *error = check_lock(&handle->session);
-    if (!error)
-        error = download_run(plan, &handle->session.directory, source, &config, context->progress);
-    if (!error)
-        error = check_lock(&handle->session);
+    struct error *error = handle->session.unwritable
+                              ? run_unwritable(handle, plan, source, context->progress)
+                              : run_writable(handle, plan, source, &config, context->progress);
     guard_resume(lua);
     if (!error)
         return succeed(lua, NULL);
@@ -144,14 +170,8 @@ static int numbers(lua_State *lua) {
 /* session:present(files, bytes): nothing had to be done, which the live numbers say too. */
 static int present(lua_State *lua) {
     check(lua);
-    struct progress *progress = api_context(lua)->progress;
-    int64_t files = (int64_t)luaL_checknumber(lua, 2);
-    int64_t bytes = (int64_t)luaL_checknumber(lua, 3);
-    atomic_store(&progress->files_total, files);
-    atomic_store(&progress->files_done, files);
-    atomic_store(&progress->files_present, files);
-    atomic_store(&progress->bytes_total, bytes);
-    atomic_store(&progress->bytes_done, bytes);
+    note_present(api_context(lua)->progress, (int64_t)luaL_checknumber(lua, 2),
+                 (int64_t)luaL_checknumber(lua, 3));
     return 0;
 }
 
@@ -161,7 +181,7 @@ static int write_file(lua_State *lua) {
     size_t length;
     const char *text = luaL_checklstring(lua, 3, &length);
     guard_pause(lua);
-    struct error *error = check_lock(&handle->session);
+    struct error *error = session_check(&handle->session);
     if (!error)
         error = directory_write_file(&handle->session.directory, path, text, length);
     guard_resume(lua);
@@ -184,8 +204,9 @@ static int mark_finished(lua_State *lua) {
     const char *selection = api_text(lua, 2);
     guard_pause(lua);
     const struct manifest *manifest = read_manifest(handle);
-    struct error *error =
-        manifest ? mark_write(&handle->session.directory, manifest, selection) : NULL;
+    struct error *error = session_check(&handle->session);
+    if (!error && manifest)
+        error = mark_write(&handle->session.directory, manifest, selection);
     guard_resume(lua);
     return succeed(lua, error);
 }
@@ -222,7 +243,8 @@ static int collect(lua_State *lua) {
     return 0;
 }
 
-static int open_session(lua_State *lua) {
+/* Makes an empty handle, on the stack. */
+static struct handle *new_handle(lua_State *lua) {
     static const luaL_Reg methods[] = {
         {"manifest", push_manifest},
         {"run", run},
@@ -235,12 +257,27 @@ static int open_session(lua_State *lua) {
         {"close", close_session},
         {NULL, NULL},
     };
-    const char *path = api_text(lua, 1);
-    struct host_context *context = api_context(lua);
     struct handle *handle = lua_newuserdata(lua, sizeof *handle);
     *handle = (struct handle){0};
     api_handle(lua, SESSION, methods, collect);
     lua_setmetatable(lua, -2);
+    return handle;
+}
+
+static int look(lua_State *lua) {
+    const char *path = api_text(lua, 1);
+    struct host_context *context = api_context(lua);
+    struct handle *handle = new_handle(lua);
+    guard_pause(lua);
+    bool found = session_look(&handle->session, context, path);
+    guard_resume(lua);
+    return found ? 1 : 0;
+}
+
+static int open_session(lua_State *lua) {
+    const char *path = api_text(lua, 1);
+    struct host_context *context = api_context(lua);
+    struct handle *handle = new_handle(lua);
     guard_pause(lua);
     struct error *error = session_open(&handle->session, context, path);
     guard_resume(lua);
@@ -248,7 +285,7 @@ static int open_session(lua_State *lua) {
 }
 
 int api_open_download(lua_State *lua) {
-    static const luaL_Reg functions[] = {{"open", open_session}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", open_session}, {"look", look}, {NULL, NULL}};
     luaL_newlib(lua, functions);
     return 1;
 }

@@ -148,6 +148,15 @@ static bool made_progress(const struct fetch *fetch, const struct piece *piece) 
     return must_restart(fetch, piece) ? piece->at > fetch->best : piece->at > piece->started;
 }
 
+/* The next request asks the file's own URL for the way again. */
+static void forget_location(struct worker *worker) {
+    struct fetch *fetch = worker->fetch;
+    if (!worker->from_cache || !fetch->location || strcmp(fetch->location, worker->url) != 0)
+        return;
+    memory_free(fetch->location);
+    fetch->location = NULL;
+}
+
 /* Tries the piece again, at once or after a while, or gives up. */
 static void again(struct worker *worker, CURLcode code, bool at_once) {
     struct download *download = worker->download;
@@ -230,10 +239,7 @@ static void refused(struct worker *worker, CURLcode code) {
     if (header_status_is_passing(worker->reply.status)) {
         again(worker, code, false);
     } else if (is_expired(worker)) {
-        if (fetch->location && strcmp(fetch->location, worker->url) == 0) {
-            memory_free(fetch->location);
-            fetch->location = NULL;
-        }
+        forget_location(worker);
         again(worker, code, true);
     } else if (worker->reply.status == 416 && !worker->piece->head && !fetch->doubted) {
         doubt(worker);
@@ -284,6 +290,7 @@ static bool follow(struct worker *worker) {
 }
 
 static void unanswered(struct worker *worker, CURLcode code) {
+    forget_location(worker); /* the host it leads to may be gone for good */
     if (worker->stalled || network_is_passing(&worker->notes, code))
         again(worker, code, false);
     else

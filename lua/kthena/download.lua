@@ -182,11 +182,30 @@ local function is_there(session, uri, options)
   end
 end
 
-local function download_into(session, source, uri, ctx, reach, options)
+local function find_there(session, uri, options)
   local revision, files, bytes = is_there(session, uri, options)
   if revision then
     session:present(files, bytes)
-    return { revision = revision, files = files, bytes = bytes, present = files, fetched = 0 }
+    return {
+      revision = revision, files = files, bytes = bytes, present = files, fetched = 0, digest = session:digest(),
+    }
+  end
+end
+
+-- The same without the lock, and so without waiting for anybody or writing anything.
+local function look(uri, options)
+  local session = uri.revision and host.look(options.directory)
+  if session then
+    local result = find_there(session, uri, options)
+    session:close()
+    return result
+  end
+end
+
+local function download_into(session, source, uri, ctx, reach, options)
+  local there = find_there(session, uri, options)
+  if there then
+    return there
   end
   local handle, value, present, fetched = fetch(session, source, uri, ctx, reach, options, source.rules.finish ~= nil)
   if not handle then
@@ -208,19 +227,23 @@ function download.run(source, uri, options)
   if not ctx then
     return nil, reach, kind
   end
-  local session, message
-  session, message, kind = host.open(options.directory)
-  if not session then
-    return nil, message, kind
-  end
-  local result
-  result, message, kind = download_into(session, source, uri, ctx, reach, options)
-  local digest = result and session:digest()
-  session:close()
+  local result = look(uri, options)
   if not result then
-    return nil, message, kind
+    local session, message
+    session, message, kind = host.open(options.directory)
+    if not session then
+      return nil, message, kind
+    end
+    result, message, kind = download_into(session, source, uri, ctx, reach, options)
+    if result then
+      result.digest = session:digest()
+    end
+    session:close()
+    if not result then
+      return nil, message, kind
+    end
   end
-  result.source, result.path, result.digest = label(uri), options.directory, digest
+  result.source, result.path = label(uri), options.directory
   result.seconds = time.monotonic() - start
   return result
 end

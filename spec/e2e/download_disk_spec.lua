@@ -9,6 +9,20 @@ local unistd = require("posix.unistd")
 local wait = require("spec.support.wait")
 
 local MB = 1000000
+
+-- A source of local files whose revisions cannot change.
+local HELD = [[
+return {
+  api = 1,
+  source = "held",
+  schemes = { "held" },
+  help = "held://path@revision",
+  resolve = function(uri, ctx)
+    local list, message, kind = ctx.files(uri.name)
+    return list and { revision = uri.revision, pinned = true, files = list }, message, kind
+  end,
+}
+]]
 local NOBODY = { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" }
 
 describe("a disk", function()
@@ -20,7 +34,7 @@ describe("a disk", function()
     end
     root, plan = downloader.tree({ ["small/1"] = 1 * MB, ["small/2"] = 1 * MB, large = 24 * MB })
     server = nginx.start(root)
-    rules = downloader.rules()
+    rules = downloader.rules({ held = HELD })
     assert(stat.chmod(rules, 493)) -- rwxr-xr-x
     source = "tree://" .. server.authority
   end)
@@ -91,6 +105,36 @@ describe("a disk", function()
       result.stderr)
   end)
 
+  as_root("that holds a revision needs no lock, nothing written, and no source", function()
+    local disk, from = downloader.disk("60m"), files.temporary()
+    files.write(from .. "/file", "bytes")
+    local held = ("held://%s@1"):format(from)
+    assert.equal(0, downloader.run(rules, held, disk).status)
+    files.remove(from)
+    local other = downloader.start(rules, source, disk, "--limit-rate", "1MB")
+    wait.until_true("another to hold the lock", function()
+      return downloader.partial(disk) > 0
+    end)
+    local result = downloader.run(rules, held, disk)
+    assert.equal(0, result.status, result.stderr)
+    other:stop()
+    assert.equal(0, process.run({ "mount", "-o", "remount,ro", disk }).status)
+    result = downloader.run(rules, held, disk)
+    assert.equal(0, result.status, result.stderr)
+    assert.equal(1, downloader.run(rules, held, disk, "--include", "*").status) -- another selection
+  end)
+
+  as_root("that has filled up since, and holds all of it", function()
+    local disk = downloader.disk("40m")
+    assert.equal(0, run(disk).status)
+    process.run({ "dd", "if=/dev/zero", "of=" .. disk .. "/other", "bs=4k" })
+    local result = run(disk)
+    assert.equal(0, result.status, result.stderr)
+    files.remove(disk .. "/small/1")
+    process.run({ "dd", "if=/dev/zero", "of=" .. disk .. "/another", "bs=4k" })
+    assert.equal(1, run(disk).status)
+  end)
+
   as_root("that is too small while another file is replaced", function()
     local disk = downloader.disk("60m")
     assert.equal(0, run(disk).status)
@@ -105,8 +149,14 @@ describe("a disk", function()
     assert.equal(0, run(disk).status)
     assert.equal(0, process.run({ "mount", "-o", "remount,ro", disk }).status)
     assert.equal(0, runtime.run({ "verify", disk }).status)
+    local result = run(disk) -- all of it is there
+    assert.equal(0, result.status, result.stderr)
+    assert.truthy(result.stdout:find("all 3 files were there already", 1, true), result.stdout)
+    assert.equal(0, process.run({ "mount", "-o", "remount,rw", disk }).status)
+    files.remove(disk .. "/small/1")
+    assert.equal(0, process.run({ "mount", "-o", "remount,ro", disk }).status)
     for _, output in ipairs({ disk, disk .. "/new/directory" }) do
-      local result = run(output)
+      result = run(output)
       assert.equal(1, result.status)
       assert.truthy(result.stderr:find(disk, 1, true), result.stderr)
       assert.truthy(result.stderr:find("Read-only file system; mount the volume writable", 1, true), result.stderr)

@@ -1,6 +1,7 @@
 /* What a download does when the server or the way to it fails: which failures are tried again, what
  * is kept, and what it says when it gives up. */
 #include "download_support.h"
+#include "store/lock_internal.h"
 
 /* One file of 5 parts and a bit, and a server that plays one fault. */
 struct one {
@@ -416,6 +417,24 @@ static void no_space_is_told_before_the_first_byte(void **state) {
     one_end(&one);
 }
 
+/* Another process has taken the directory over, as after a long stop of this one. */
+static void a_lost_lock_ends_the_run(void **state) {
+    (void)state;
+    static const struct lock_settings settings = {
+        .heartbeat_ms = 20, .silent_ms = 1000, .volume = LOCK_VOLUME_LOCAL};
+    struct one one;
+    struct directory directory;
+    one_start(&one, (struct server_fault){.kind = FAULT_STALL, .times = -1});
+    assert_null(directory_open(one.trial.dir, &directory));
+    assert_null(lock_acquire_with(&directory, &settings, NULL, NULL, NULL, &one.trial.config.lock));
+    assert_int_equal(unlinkat(directory.work_fd, "lock", 0), 0);
+    trial_fails(&one.trial, ERROR_EXISTS, "was taken over by another process");
+    assert_false(exists(&one.trial, ".kthena/manifest"));
+    lock_release(one.trial.config.lock);
+    directory_close(&directory);
+    one_end(&one);
+}
+
 /* A directory stands where a file has to be. */
 static void what_cannot_be_put_in_place_is_an_error(void **state) {
     (void)state;
@@ -449,6 +468,7 @@ int main(void) {
         cmocka_unit_test(nobody_there_is_unreachable),
         cmocka_unit_test(guarded_downloads_do_not_reach_this_machine),
         cmocka_unit_test(no_space_is_told_before_the_first_byte),
+        cmocka_unit_test(a_lost_lock_ends_the_run),
         cmocka_unit_test(what_cannot_be_put_in_place_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,29 @@ static void an_expired_location_is_asked_for_again(void **state) {
     }
 }
 
+/* The host that a redirect led to is gone: the origin knows another. */
+static void a_location_that_is_dead_is_asked_for_again(void **state) {
+    (void)state;
+    struct two two;
+    two_start(&two, 302, "/cdn");
+    two.other.files[0].etag = "\"own\"";
+    two.trial.server.faults[0].times = 1;
+    server_fault(&two.trial.server, (struct server_fault){.kind = FAULT_STATUS,
+                                                          .path = "/file",
+                                                          .times = -1,
+                                                          .status = 302,
+                                                          .headers = "Location: moved\r\n"});
+    server_fault(&two.other, (struct server_fault){.kind = FAULT_SILENT, .skip = 1, .times = -1});
+    two.trial.config.max_workers = 1;
+    trial_add(&two.trial, trial_file(&two.trial, "file", 6 * PART));
+    trial_works(&two.trial);
+    assert_file(&two.trial, "file", two.bytes, 6 * PART);
+    assert_int_equal(progress_retries(&two.trial.progress), 1);
+    assert_int_equal(server_count(&two.trial.server, "GET /file"), 2);
+    assert_int_equal(server_count(&two.trial.server, "GET /moved"), 5);
+    two_end(&two);
+}
+
 static void a_fresh_location_that_refuses_is_fatal(void **state) {
     (void)state;
     struct two two;
@@ -237,6 +260,7 @@ int main(void) {
         cmocka_unit_test(within_the_origin_they_are_kept),
         cmocka_unit_test(an_origin_left_is_not_trusted_again),
         cmocka_unit_test(an_expired_location_is_asked_for_again),
+        cmocka_unit_test(a_location_that_is_dead_is_asked_for_again),
         cmocka_unit_test(a_fresh_location_that_refuses_is_fatal),
         cmocka_unit_test(hopeless_redirects_are_errors),
         cmocka_unit_test(head_is_redirected_too),

@@ -50,6 +50,7 @@ enum fault_kind {
     FAULT_CHANGE,       /* from now on the file has fault.etag and fault.bytes */
     FAULT_FLIP,         /* one bit of the first byte is another */
     FAULT_REFUSE_HEAD,  /* 405 to HEAD */
+    FAULT_SILENT,       /* closes the connection without an answer */
 };
 
 struct server_fault {
@@ -263,6 +264,10 @@ static inline bool server_answer(struct range_server *server, int fd,
         file = *each;
     }
     pthread_mutex_unlock(&server->mutex);
+    if (picked && fault.kind == FAULT_SILENT) {
+        server_break(fd, false);
+        return false;
+    }
     if (picked && fault.kind == FAULT_STATUS)
         return server_simple(server, fd, fault.status, fault.headers, fault.body ? fault.body : "",
                              is_head);
