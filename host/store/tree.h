@@ -29,11 +29,11 @@ struct tree {
     struct buffer skipped; /* what is neither file nor directory: paths, each with its NUL */
 };
 
-/* Lists path, absolute, and all below it, in no order; every .kthena, and lost+found directly in it,
- * are left out. ERROR_NOT_FOUND for what is not there and for a link to nothing, ERROR_DENIED for what
- * may not be read and for a link that leads out, ERROR_INVALID for a path that is neither file nor
- * directory and for links in a circle, ERROR_LIMIT, ERROR_IO, ERROR_CANCELLED. *out, all zero
- * before, is to be freed in every case. */
+/* Lists path, absolute, and all below it, in no order; every .kthena, and lost+found directly in
+ * it, are left out. ERROR_NOT_FOUND for what is not there and for a link to nothing, ERROR_DENIED
+ * for what may not be read and for a link that leads out, ERROR_INVALID for a path that is neither
+ * file nor directory and for links in a circle, ERROR_LIMIT, ERROR_IO, ERROR_CANCELLED. *out, all
+ * zero before, is to be freed in every case. */
 struct error *tree_list(const char *path, const atomic_bool *cancel, struct tree *out)
     __attribute__((warn_unused_result));
 void tree_free(struct tree *tree);
