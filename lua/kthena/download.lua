@@ -40,17 +40,23 @@ end
 -- Nothing is copied from the output directory into itself: a source that lies in it stays where it is, and of one that
 -- the directory lies in, what the directory holds is no part.
 local function settle(value, directory)
-  local listed, elsewhere = type(value.files) == "table" and value.files or {}, {}
+  local listed, inside = type(value.files) == "table" and value.files or {}, 0
   for _, file in ipairs(listed) do
-    elsewhere[#elsewhere + 1] = not place_of(file, directory) and file or nil
+    inside = inside + (place_of(file, directory) and 1 or 0)
   end
-  if #elsewhere > 0 then
-    value.files = #elsewhere < #listed and elsewhere or listed
+  if inside == 0 then
     return
   end
+  local elsewhere = {}
   for _, file in ipairs(listed) do
-    file.path = place_of(file, directory)
+    local place = place_of(file, directory)
+    if not place then
+      elsewhere[#elsewhere + 1] = file
+    elseif inside == #listed then
+      file.path = place
+    end
   end
+  value.files = inside == #listed and listed or elsewhere
 end
 
 -- Asks the source what there is. Returns the host's plan and the rule's; or nil, a message and a kind.
