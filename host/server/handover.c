@@ -37,9 +37,9 @@ struct handover *handover_new(int workers) {
     for (int i = 0; i < DOOR_COUNT; i++)
         handover->doors[i] = (struct door){.fd = -1, .signal = -1};
     /* New descriptors take the lowest free number. */
-    handover->search_from = eventfd(0, EFD_CLOEXEC);
-    if (handover->search_from >= 0)
-        close(handover->search_from);
+    handover->search_to = eventfd(0, EFD_CLOEXEC);
+    if (handover->search_to >= 0)
+        close(handover->search_to);
     return handover;
 }
 
@@ -58,8 +58,10 @@ void handover_update_doors(struct handover *handover) {
     }
 }
 
-static int find_socket(int from, int port) {
-    for (int fd = from; fd >= 0 && fd < from + SEARCH_MAX; fd++) {
+/* The lowest numbers too: other threads close files meanwhile, and civetweb may get their places.
+ */
+static int find_socket(int highest, int port) {
+    for (int fd = 0; fd < highest + SEARCH_MAX; fd++) {
         int listening = 0;
         socklen_t size = sizeof listening;
         struct sockaddr_in address = {0};
@@ -89,7 +91,7 @@ static bool attach_door(struct handover *handover, struct door *door) {
 
 /* Puts an eventfd in the place of civetweb's socket. */
 static struct error *place_door(struct handover *handover, struct door *door, int port) {
-    int fd = find_socket(handover->search_from, port);
+    int fd = find_socket(handover->search_to, port);
     int signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0 || signal < 0 || dup3(signal, fd, O_CLOEXEC) < 0) {
         struct error *error =

@@ -35,11 +35,11 @@ struct handover {
     struct door doors[DOOR_COUNT];
     struct link *links;
     size_t link_count;
-    size_t used;     /* links that are not free */
-    size_t leaving;  /* idle links that were told to end */
-    size_t waiting;  /* connections before the doors */
-    size_t owed;     /* requests that handover_drain waits for */
-    int search_from; /* civetweb's sockets have no lower number */
+    size_t used;    /* links that are not free */
+    size_t leaving; /* idle links that were told to end */
+    size_t waiting; /* connections before the doors */
+    size_t owed;    /* requests that handover_drain waits for */
+    int search_to;  /* a number about which civetweb's sockets lie */
     bool closed;
 };
 
