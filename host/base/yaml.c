@@ -74,7 +74,8 @@ bool yaml_open_collection(struct yaml_reading *reading, enum yaml_kind kind, siz
 
 bool yaml_close_collection(struct yaml_reading *reading) {
     size_t node = reading->open[--reading->depth].node;
-    return reading->nodes[node].kind == YAML_LIST || yaml_check_keys(reading, node);
+    const struct yaml_node *nodes = reading->nodes;
+    return (nodes && nodes[node].kind == YAML_LIST) || yaml_check_keys(reading, node);
 }
 
 /* Notes the anchor of the node that was added last. The last of a name counts. */

@@ -52,14 +52,12 @@ static bool is_not_finite(const char *text) {
 }
 
 static bool read_number(const char *text, double *number) {
-    if (text[0] == '0' && text[1] == 'x' && is_all(text + 2, "0123456789abcdefABCDEF"))
-        *number = strtod(text, NULL);
-    else if (text[0] == '0' && text[1] == 'o' && is_all(text + 2, "01234567"))
-        *number = (double)strtoull(text + 2, NULL, 8);
-    else if (is_decimal(text))
-        *number = strtod(text, NULL);
-    else
+    bool hexadecimal =
+        text[0] == '0' && text[1] == 'x' && is_all(text + 2, "0123456789abcdefABCDEF");
+    bool octal = text[0] == '0' && text[1] == 'o' && is_all(text + 2, "01234567");
+    if (!hexadecimal && !octal && !is_decimal(text))
         return false;
+    *number = octal ? (double)strtoull(text + 2, NULL, 8) : strtod(text, NULL);
     return true;
 }
 
