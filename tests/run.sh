@@ -58,28 +58,40 @@ specs() {
   KTHENA_TEST_SLOW=$2 "build/$1/kthena-runtime" test --output=plainTerminal spec/ >"build/$1/specs.log" 2>&1
 }
 
-# all_specs PRESET SLOW...
-all_specs() {
-  local presets=() pids=() i
+# begin_specs PRESET SLOW...: begins the specs of each; end_specs waits for them.
+spec_presets=() spec_pids=()
+begin_specs() {
   while [ $# -gt 0 ]; do
     specs "$1" "$2" &
-    pids+=($!) presets+=("$1")
+    spec_pids+=($!) spec_presets+=("$1")
     shift 2
   done
-  for i in "${!pids[@]}"; do
-    step "specs, ${presets[i]}" wait_for_specs "${presets[i]}" "${pids[i]}"
+}
+
+end_specs() {
+  local i
+  for i in "${!spec_pids[@]}"; do
+    step "specs, ${spec_presets[i]}" wait_for_specs "${spec_presets[i]}" "${spec_pids[i]}"
   done
+}
+
+lint() {
+  step "clang-format" format_check
+  step "clang-tidy" tidy_check
+  step "luacheck" lua_check
 }
 
 # What fails while three builds share the machine gets one more chance alone, and is named.
 wait_for_specs() {
-  local status=0 again
+  local status=0 again pid
   wait "$2" || status=$?
   cat "build/$1/specs.log"
   [ $status != 0 ] || return 0
   mapfile -t again < <(sed -nE 's/^(Failure|Error) -> (spec[^ ]*_spec\.lua) @.*/\2/p' "build/$1/specs.log" | sort -u)
   [ ${#again[@]} -gt 0 ] || return $status
-  wait # for the other builds' specs
+  for pid in "${spec_pids[@]}"; do
+    while kill -0 "$pid" 2>/dev/null; do sleep 1; done # the other builds' specs
+  done
   printf 'once more, alone: %s\n' "${again[*]}"
   KTHENA_TEST_SLOW=10 "build/$1/kthena-runtime" test --output=plainTerminal "${again[@]}"
 }
@@ -87,20 +99,19 @@ wait_for_specs() {
 step "dependencies" deploy/deps.sh
 suite release
 if [ "${1:-}" = quick ]; then
-  all_specs release 2
+  begin_specs release 2
+  lint
+  end_specs
 else
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
   # A sidecar that has to end although a request will not leaves threads behind, on purpose.
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp atexit_sleep_ms=0 report_thread_leaks=0"
   suite asan
   suite tsan
-  all_specs release 4 asan 6 tsan 10
-fi
-step "clang-format" format_check
-step "clang-tidy" tidy_check
-step "luacheck" lua_check
-if [ "${1:-}" != quick ]; then
-  step "fuzzers" tests/fuzz/run.sh 5
+  begin_specs release 4 asan 6 tsan 10
+  lint
+  end_specs
+  step "fuzzers" tests/fuzz/run.sh 4
   step "benchmarks" tests/bench/run.sh --quick
 fi
 
