@@ -45,8 +45,9 @@ static bool is_parameter(const struct workflow *workflow, const char *name) {
 }
 
 static void check_workflow(const struct workflow *workflow) {
-    must(*workflow->name && *workflow->summary && *workflow->method && workflow->effective);
-    must(*workflow->path == '/');
+    must(*workflow->name && *workflow->summary && workflow->effective);
+    must(workflow->method ? *workflow->method && *workflow->path == '/'
+                          : workflow->every > 0 || workflow->every_setting || workflow->events);
     must(is_parameter(workflow, workflow->async) && is_parameter(workflow, workflow->exclusive));
     for (size_t i = 0; i < workflow->echo_count; i++)
         must(is_parameter(workflow, workflow->echo[i]));
