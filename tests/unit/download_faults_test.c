@@ -391,7 +391,7 @@ static void what_came_in_one_piece_is_kept_after_an_error(void **state) {
     enum { GOOD = 10 };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct trial trial;
-        char paths[GOOD][16];
+        char paths[GOOD][24];
         trial_init(&trial);
         trial.config.max_workers = 1;
         trial.config.part_bytes = 1024 * 1024;
