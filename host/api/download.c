@@ -47,11 +47,16 @@ static int succeed(lua_State *lua, struct error *error) {
     return 1;
 }
 
-/* The manifest of the directory, empty if there is none that can be read. */
-static const struct manifest *read_manifest(struct handle *handle) {
+static void forget_manifest(struct handle *handle) {
     manifest_free(&handle->manifest);
     handle->manifest = (struct manifest){0};
-    error_free(manifest_read(&handle->session.directory, &handle->manifest));
+}
+
+/* The manifest of the directory, empty if there is none that can be read. It stays the same until
+ * the session itself writes another. */
+static const struct manifest *read_manifest(struct handle *handle) {
+    if (!handle->manifest.source)
+        error_free(manifest_read(&handle->session.directory, &handle->manifest));
     return handle->manifest.source ? &handle->manifest : NULL;
 }
 
@@ -146,6 +151,7 @@ static int run(lua_State *lua) {
     config.lock = handle->session.lock;
     guard_pause(lua);
     reset(context->progress);
+    forget_manifest(handle);
     download_refusal_free(&handle->refusal);
     struct error *error = handle->session.unwritable
                               ? run_unwritable(handle, plan, source, context->progress)
@@ -225,9 +231,8 @@ static int digest(lua_State *lua) {
 
 static void release(struct handle *handle) {
     session_close(&handle->session);
-    manifest_free(&handle->manifest);
+    forget_manifest(handle);
     download_refusal_free(&handle->refusal);
-    handle->manifest = (struct manifest){0};
 }
 
 static int close_session(lua_State *lua) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -159,6 +160,25 @@ static bool note_from_journal(struct download *download, size_t index, const cha
     return true;
 }
 
+/* Whether there is nothing in the directory but what is the downloader's own: then there is no need
+ * to look for each file, which takes long on a volume far away. */
+static bool is_fresh(const struct directory *directory) {
+    bool fresh = true;
+    int fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *each;
+    if (!stream) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    while (fresh && (each = readdir(stream)))
+        fresh = strcmp(each->d_name, ".") == 0 || strcmp(each->d_name, "..") == 0 ||
+                strcmp(each->d_name, ".kthena") == 0;
+    closedir(stream);
+    return fresh;
+}
+
 /* Whether the file may be there already, under its own name, and only its digest can tell. */
 static bool is_adoptable(const struct download *download, size_t index) {
     const struct plan_file *file = &download->plan->files[index];
@@ -215,6 +235,7 @@ struct error *prepare_work(struct download *download) {
     struct plan *plan = download->plan;
     int64_t needed = 0;
     struct statfs about;
+    bool fresh = is_fresh(download->directory);
     download->preallocate =
         fstatfs(download->directory->fd, &about) == 0 && about.f_type != TMPFS_MAGIC;
     download->remote = memory_zero(plan->file_count + 1, sizeof *download->remote);
@@ -226,7 +247,8 @@ struct error *prepare_work(struct download *download) {
         char *etag = prepare_etag(file), *identity = prepare_identity(download, file);
         if (!note_from_journal(download, i, etag, identity)) {
             int64_t more = note_partial(download, file, etag, identity);
-            download->outcomes[i].may_adopt = file->present == 0 && is_adoptable(download, i);
+            download->outcomes[i].may_adopt =
+                !fresh && file->present == 0 && is_adoptable(download, i);
             if (more > 0 && !download->outcomes[i].may_adopt)
                 needed += more;
             if (file->local)

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "transfer/download.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -59,6 +60,8 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: download_bench LIST DIRECTORY [WORKERS]\n");
         return 2;
     }
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024); /* as the program has it */
+    mallopt(M_TRIM_THRESHOLD, 2 * 1024 * 1024);
     struct plan *plan = read_list(arguments[1]);
     struct directory directory;
     struct progress progress;

@@ -383,6 +383,41 @@ static void what_is_complete_is_kept_after_an_error(void **state) {
     trial_free(&trial);
 }
 
+/* They were in memory, or on disk and not hashed yet, when the run ended: it does not matter which.
+ */
+static void what_came_in_one_piece_is_kept_after_an_error(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1000, 300 * 1000}; /* collected in memory; written at once */
+    enum { GOOD = 10 };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct trial trial;
+        char paths[GOOD][24];
+        trial_init(&trial);
+        trial.config.max_workers = 1;
+        trial.config.part_bytes = 1024 * 1024;
+        char *bytes = make_bytes(sizes[i], 5);
+        for (int k = 0; k < GOOD; k++) {
+            snprintf(paths[k], sizeof paths[k], "/good%d", k);
+            server_add(&trial.server, paths[k], bytes, sizes[i], "\"g\"");
+        }
+        range_server_start(&trial.server);
+        for (int k = 0; k < GOOD; k++)
+            trial_add(&trial, trial_file(&trial, paths[k] + 1, (int64_t)sizes[i]));
+        trial_add(&trial, trial_file(&trial, "bad", 10)); /* the smallest is the last one */
+        trial_fails(&trial, ERROR_NOT_FOUND, "could not download 'bad'");
+        trial_plan(&trial, NULL);
+        for (int k = 0; k < GOOD; k++)
+            trial_add(&trial, trial_file(&trial, paths[k] + 1, (int64_t)sizes[i]));
+        trial_works(&trial);
+        for (int k = 0; k < GOOD; k++)
+            assert_file(&trial, paths[k] + 1, bytes, sizes[i]);
+        assert_int_equal(server_count(&trial.server, "GET /good"), GOOD);
+        range_server_stop(&trial.server);
+        memory_free(bytes);
+        trial_free(&trial);
+    }
+}
+
 static void nobody_there_is_unreachable(void **state) {
     (void)state;
     struct trial trial;
@@ -465,6 +500,7 @@ int main(void) {
         cmocka_unit_test(wrong_bytes_twice_are_an_error_with_both_digests),
         cmocka_unit_test(refusals_are_fatal_at_once),
         cmocka_unit_test(what_is_complete_is_kept_after_an_error),
+        cmocka_unit_test(what_came_in_one_piece_is_kept_after_an_error),
         cmocka_unit_test(nobody_there_is_unreachable),
         cmocka_unit_test(guarded_downloads_do_not_reach_this_machine),
         cmocka_unit_test(no_space_is_told_before_the_first_byte),

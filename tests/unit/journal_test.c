@@ -156,6 +156,28 @@ static void test_finishes_a_rename(void **state) {
     journal_close(journal);
 }
 
+/* That a file began is of no use before something is said of it, and costs no write of its own. */
+static void test_a_begin_is_written_with_what_follows(void **state) {
+    const struct fixture *fixture = *state;
+    struct stat about;
+    struct journal *journal = open_journal_of(fixture);
+    assert_int_equal(stat(in(fixture, "out/.kthena/journal"), &about), 0);
+    int64_t before = about.st_size;
+    begin_with_part(fixture, journal, "a", 10);
+    assert_int_equal(stat(in(fixture, "out/.kthena/journal"), &about), 0);
+    assert_int_equal(about.st_size, before);
+    expect_good(journal_written(journal, "a", 0, 5));
+    assert_int_equal(stat(in(fixture, "out/.kthena/journal"), &about), 0);
+    assert_true(about.st_size > before);
+    /* as after a kill: what the first one has not written is lost with it */
+    begin_with_part(fixture, journal, "b", 10);
+    struct journal *next = open_journal_of(fixture);
+    expect_ranges(next, "a", "0-5");
+    assert_null(journal_find(next, "b"));
+    journal_close(next);
+    journal_close(journal);
+}
+
 static void test_restart_forgets_the_ranges(void **state) {
     const struct fixture *fixture = *state;
     struct journal *journal = open_journal_of(fixture);
@@ -319,6 +341,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_another_version_starts_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_complete_files_are_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_finishes_a_rename, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_begin_is_written_with_what_follows, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_restart_forgets_the_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_misuse_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_not_synced_does_not_survive_a_reboot, set_up,
