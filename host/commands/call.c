@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "commands/call_fields.h"
 #include "commands/command.h"
+#include "commands/member.h"
 #include "commands/progress_view.h"
 #include "commands/signals.h"
 #include "commands/table.h"
@@ -11,10 +12,6 @@
 
 enum { POLL_MS = 250 };
 
-static const cJSON *member(const cJSON *object, const char *name) {
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static int64_t number(const cJSON *object, const char *name) {
     const cJSON *value = member(object, name);
     return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
@@ -22,7 +19,7 @@ static int64_t number(const cJSON *object, const char *name) {
 
 /* The job's figures as those of a download of our own, for the view. */
 static void copy_progress(const cJSON *job, struct progress *progress) {
-    const char *phase = cJSON_GetStringValue(member(job, "phase"));
+    const char *phase = member_text(job, "phase");
     progress_set_phase(progress, phase ? phase : "");
     atomic_store(&progress->bytes_total, number(job, "bytes_total"));
     atomic_store(&progress->bytes_done, number(job, "bytes_done"));
@@ -33,8 +30,8 @@ static void copy_progress(const cJSON *job, struct progress *progress) {
 
 static struct error *failure_of(const cJSON *job) {
     const cJSON *about = member(job, "error");
-    const char *message = cJSON_GetStringValue(member(about, "message"));
-    const char *word = cJSON_GetStringValue(member(about, "kind"));
+    const char *message = member_text(about, "message");
+    const char *word = member_text(about, "kind");
     enum error_kind kind = ERROR_IO;
     if (word)
         error_kind_parse(word, &kind);
@@ -55,7 +52,7 @@ static struct error *follow(struct client *client, const char *id, struct progre
         bool cancel = atomic_load(interrupted) && !cancelled;
         error = client_request(client, cancel ? "DELETE" : "GET", path, NULL, &job);
         cancelled |= cancel;
-        const char *state = error ? NULL : cJSON_GetStringValue(member(job, "state"));
+        const char *state = error ? NULL : member_text(job, "state");
         ended = !state || (strcmp(state, "queued") != 0 && strcmp(state, "running") != 0);
         if (!error)
             copy_progress(job, progress);
@@ -96,7 +93,7 @@ static struct error *run_job(const struct options *options, struct client *clien
     signals_block(&signals);
     progress_init(&progress);
     struct error *error = client_request(client, "POST", path, fields, &started);
-    const char *id = cJSON_GetStringValue(member(started, "job_id"));
+    const char *id = member_text(started, "job_id");
     if (!error && !id)
         error = error_new(ERROR_PROTOCOL, NULL, "%s%s started no job", client->url, path);
     if (!error)
@@ -123,7 +120,7 @@ static struct error *run_call(const struct options *options, struct client *clie
     char method[16] = "";
     for (size_t i = 0; operation->method[i] && i < sizeof method - 1; i++)
         method[i] = (char)(operation->method[i] - 'a' + 'A');
-    const char *async = cJSON_GetStringValue(member(operation->about, "x-async"));
+    const char *async = member_text(operation->about, "x-async");
     bool has_body = member(operation->about, "requestBody") != NULL;
     struct error *error;
     if (takes_async(operation) && !member(fields, async)) {
@@ -178,12 +175,7 @@ static const struct option_spec call_options[] = {
     OPTION_TOKEN_FILE,
     {.name = "fields", .type = OPTION_FLAG, .help = "print the workflow's fields instead"},
     {.name = "json", .type = OPTION_FLAG, .help = "print the reply as JSON"},
-    {.name = "progress",
-     .type = OPTION_CHOICE,
-     .environment = "KTHENA_PROGRESS",
-     .fallback = "auto",
-     .choices = "auto|bar|lines|json|none",
-     .help = "bars on a terminal, log lines elsewhere, or JSON events on standard output"},
+    OPTION_PROGRESS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
 };

@@ -2,14 +2,11 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "commands/member.h"
 #include "policy/params.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const cJSON *member(const cJSON *object, const char *name) {
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
 
 /* The properties of the body's schema, NULL for an operation without a body. */
 static const cJSON *body_schema(const struct operation *operation) {
@@ -22,7 +19,7 @@ static const cJSON *body_schema(const struct operation *operation) {
 static const cJSON *find(const struct operation *operation, const char *name, bool *required) {
     const cJSON *each;
     cJSON_ArrayForEach(each, member(operation->about, "parameters")) {
-        const char *own = cJSON_GetStringValue(member(each, "name"));
+        const char *own = member_text(each, "name");
         if (own && strcmp(own, name) == 0) {
             *required = cJSON_IsTrue(member(each, "required"));
             return member(each, "schema");
@@ -41,7 +38,7 @@ static void each_field(const struct operation *operation,
                        void (*visit)(const char *name, void *context), void *context) {
     const cJSON *each;
     cJSON_ArrayForEach(each, member(operation->about, "parameters"))
-        visit(cJSON_GetStringValue(member(each, "name")), context);
+        visit(member_text(each, "name"), context);
     cJSON_ArrayForEach(each, member(body_schema(operation), "properties"))
         visit(each->string, context);
 }
@@ -254,7 +251,7 @@ static void add_help(const char *name, void *context) {
     const struct help *help = context;
     bool required;
     const cJSON *schema = find(help->operation, name, &required);
-    const char *about = cJSON_GetStringValue(member(schema, "description"));
+    const char *about = member_text(schema, "description");
     const cJSON *type = member(schema, "type");
     if (cJSON_IsArray(type))
         type = type->child;
@@ -264,8 +261,8 @@ static void add_help(const char *name, void *context) {
 
 void call_help(const struct operation *operation, struct buffer *out) {
     struct help help = {operation, out};
-    const char *summary = cJSON_GetStringValue(member(operation->about, "summary"));
-    buffer_format(out, "%s: %s\n", cJSON_GetStringValue(member(operation->about, "x-workflow")),
+    const char *summary = member_text(operation->about, "summary");
+    buffer_format(out, "%s: %s\n", member_text(operation->about, "x-workflow"),
                   summary ? summary : "");
     each_field(operation, add_help, &help);
 }

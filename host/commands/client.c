@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "commands/member.h"
 #include "policy/params.h"
 
 #include <ctype.h>
@@ -85,7 +86,7 @@ static enum error_kind kind_of(long status) {
 /* A refusal in the sidecar's own words. */
 static struct error *refusal(const struct client *client, const char *path, long status,
                              const cJSON *reply) {
-    const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(reply, "detail"));
+    const char *detail = member_text(reply, "detail");
     struct error *error = detail ? error_new(kind_of(status), NULL, "%s", detail)
                                  : error_new(kind_of(status), NULL,
                                              "%s%s answered with status %ld; is a sidecar there?",
@@ -106,8 +107,7 @@ struct error *client_request(struct client *client, const char *method, const ch
                                    .body = text,
                                    .body_length = text ? strlen(text) : 0,
                                    .timeout_ms = TIMEOUT_MS,
-                                   .body_limit = REPLY_MAX,
-                                   .cancel = &client->cancel};
+                                   .body_limit = REPLY_MAX};
     struct http_reply answer = {0};
     *reply = NULL;
     struct error *error = http_exchange(client->http, &request, &answer);
@@ -124,10 +124,6 @@ struct error *client_request(struct client *client, const char *method, const ch
     return error;
 }
 
-static const char *name_of(const cJSON *operation) {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(operation, "x-workflow"));
-}
-
 static struct error *unknown(const cJSON *paths, const char *workflow) {
     const char **names = NULL;
     size_t count = 0;
@@ -135,7 +131,7 @@ static struct error *unknown(const cJSON *paths, const char *workflow) {
     const cJSON *path, *operation;
     cJSON_ArrayForEach(path, paths) {
         cJSON_ArrayForEach(operation, path) {
-            const char *name = name_of(operation);
+            const char *name = member_text(operation, "x-workflow");
             if (!name)
                 continue;
             names = memory_resize(names, (count + 1) * sizeof *names);
@@ -155,11 +151,11 @@ static struct error *unknown(const cJSON *paths, const char *workflow) {
 
 struct error *client_operation(const cJSON *description, const char *workflow,
                                struct operation *out) {
-    const cJSON *paths = cJSON_GetObjectItemCaseSensitive(description, "paths");
+    const cJSON *paths = member(description, "paths");
     const cJSON *path, *operation;
     cJSON_ArrayForEach(path, paths) {
         cJSON_ArrayForEach(operation, path) {
-            const char *name = name_of(operation);
+            const char *name = member_text(operation, "x-workflow");
             if (name && strcmp(name, workflow) == 0) {
                 *out = (struct operation){operation->string, path->string, operation};
                 return NULL;

@@ -15,7 +15,6 @@ struct client {
     struct http_client *http;
     char *url;   /* of the sidecar, without a slash at the end */
     char *token; /* "Bearer ...", NULL: none */
-    atomic_bool cancel;
 };
 
 /* Options that these commands share. */

@@ -5,6 +5,7 @@
 #include "base/redact.h"
 #include "base/text.h"
 #include "commands/command.h"
+#include "commands/member.h"
 #include "commands/progress_view.h"
 #include "commands/signals.h"
 #include "policy/params.h"
@@ -78,17 +79,13 @@ static struct error *configure(struct run *run) {
     return error ? error_new(error->kind, error, "flag '--output-dir'") : NULL;
 }
 
-static const cJSON *field(const cJSON *object, const char *name) {
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* "downloaded 3 files, 1.2 GB in 4.1 s (290 MB/s) to DIR; 2 were there already" */
 static void summarize(const cJSON *result, double seconds, struct buffer *out) {
     char bytes[16], rate[16];
-    const char *const path = cJSON_GetStringValue(field(result, "path"));
-    double files = cJSON_GetNumberValue(field(result, "files"));
-    double present = cJSON_GetNumberValue(field(result, "present"));
-    double fetched = cJSON_GetNumberValue(field(result, "fetched"));
+    const char *const path = member_text(result, "path");
+    double files = cJSON_GetNumberValue(member(result, "files"));
+    double present = cJSON_GetNumberValue(member(result, "present"));
+    double fetched = cJSON_GetNumberValue(member(result, "fetched"));
     directory_size_text((int64_t)fetched, bytes);
     directory_size_text((int64_t)(fetched / (seconds > 0.001 ? seconds : 0.001)), rate);
     if (files == present)
@@ -164,22 +161,22 @@ static void print_table(const cJSON *plan, struct buffer *out) {
     const cJSON *file;
     int count = 0;
     buffer_format(out, "%10s  %-10s %s\n", "size", "there", "path");
-    cJSON_ArrayForEach(file, field(plan, "files")) {
-        const cJSON *bytes = field(file, "size");
+    cJSON_ArrayForEach(file, member(plan, "files")) {
+        const cJSON *bytes = member(file, "size");
         if (cJSON_IsNumber(bytes))
             directory_size_text((int64_t)bytes->valuedouble, size);
-        const char *path = cJSON_GetStringValue(field(file, "path"));
+        const char *path = member_text(file, "path");
         buffer_format(out, "%10s  %-10s ", cJSON_IsNumber(bytes) ? size : "?",
-                      cJSON_IsTrue(field(file, "present")) ? "yes" : "no");
+                      cJSON_IsTrue(member(file, "present")) ? "yes" : "no");
         text_escape(out, path, strlen(path));
         buffer_byte(out, '\n');
         count++;
     }
-    const char *revision = cJSON_GetStringValue(field(plan, "revision"));
-    directory_size_text((int64_t)cJSON_GetNumberValue(field(plan, "bytes")), size);
+    const char *revision = member_text(plan, "revision");
+    directory_size_text((int64_t)cJSON_GetNumberValue(member(plan, "bytes")), size);
     buffer_format(out, "%10s  %d file%s of %s%s%s\n", size, count, count == 1 ? "" : "s",
-                  cJSON_GetStringValue(field(plan, "source")),
-                  revision && *revision ? ", revision " : "", revision ? revision : "");
+                  member_text(plan, "source"), revision && *revision ? ", revision " : "",
+                  revision ? revision : "");
 }
 
 static struct error *dry_run(struct run *run) {
@@ -263,12 +260,7 @@ static const struct option_spec download_options[] = {
     OPTION_LIMIT_RATE,
     OPTION_CA_FILE,
     OPTION_INSECURE,
-    {.name = "progress",
-     .type = OPTION_CHOICE,
-     .environment = "KTHENA_PROGRESS",
-     .fallback = "auto",
-     .choices = "auto|bar|lines|json|none",
-     .help = "bars on a terminal, log lines elsewhere, or JSON events on standard output"},
+    OPTION_PROGRESS,
     {.name = "dry-run", .type = OPTION_FLAG, .help = "print the plan and download nothing"},
     {.name = "json", .type = OPTION_FLAG, .help = "with --dry-run: print the plan as JSON"},
     OPTION_RULES,

@@ -18,6 +18,14 @@ enum view_mode { VIEW_NONE, VIEW_BAR, VIEW_LINES, VIEW_JSON };
 
 struct view;
 
+/* The option that chooses one. */
+#define OPTION_PROGRESS                                                                            \
+    {                                                                                              \
+        .name = "progress", .type = OPTION_CHOICE, .environment = "KTHENA_PROGRESS",               \
+        .fallback = "auto", .choices = "auto|bar|lines|json|none",                                 \
+        .help = "bars on a terminal, log lines elsewhere, or JSON events on standard output"       \
+    }
+
 /* Begins to show. "auto" is VIEW_BAR when standard error is a terminal, else VIEW_LINES; other
  * words are those of --progress. */
 enum view_mode view_mode_of(const char *word);

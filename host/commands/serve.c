@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/redact.h"
 #include "base/url.h"
 #include "commands/serve_options.h"
 #include "commands/signals.h"
@@ -91,6 +92,8 @@ static struct error *configure(const struct serve_options *given, struct sidecar
                    .tls_key = key,
                    .token_file = options_string(options, "auth-token-file")},
     };
+    if (config->engine_api_key)
+        redact_secret(config->engine_api_key, strlen(config->engine_api_key));
     config->server.host_count = options_list(options, "host", &config->server.hosts);
     config->access.root_count = options_list(options, "output-root", &config->access.roots);
     config->access.source_count = options_list(options, "allow-source", &config->access.sources);

@@ -1,11 +1,8 @@
 #include "base/memory.h"
 #include "commands/client.h"
 #include "commands/command.h"
+#include "commands/member.h"
 #include "commands/table.h"
-
-static const cJSON *member(const cJSON *object, const char *name) {
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
 
 static void title(const char *text, struct buffer *out) {
     buffer_format(out, "%s%s\n", out->length ? "\n" : "", text);
@@ -24,11 +21,11 @@ static void show_ready(struct client *client, struct buffer *out) {
 
 static void show_rules(const cJSON *rules, struct buffer *out) {
     const cJSON *failure = member(rules, "failure");
-    const char *engine = cJSON_GetStringValue(member(member(rules, "mapping"), "engine"));
+    const char *engine = member_text(member(rules, "mapping"), "engine");
     buffer_format(out, "engine %s, rules generation %.0f, loaded %s\n",
                   engine ? engine : "not recognised yet",
                   cJSON_GetNumberValue(member(rules, "generation")),
-                  cJSON_GetStringValue(member(rules, "loaded_at")));
+                  member_text(rules, "loaded_at"));
     if (cJSON_IsObject(failure)) {
         title("The last edit of the rules is not in force:", out);
         const cJSON *problem;
@@ -42,7 +39,7 @@ static void show_workflows(struct client *client, const cJSON *description, stru
     const cJSON *path, *operation;
     cJSON_ArrayForEach(path, member(description, "paths")) {
         cJSON_ArrayForEach(operation, path) {
-            const char *name = cJSON_GetStringValue(member(operation, "x-status"));
+            const char *name = member_text(operation, "x-status");
             cJSON *reply = NULL;
             if (!name)
                 continue;

@@ -109,12 +109,7 @@ static struct error *run(const struct options *options, int *status) {
 }
 
 static const struct option_spec verify_options[] = {
-    {.name = "progress",
-     .type = OPTION_CHOICE,
-     .environment = "KTHENA_PROGRESS",
-     .fallback = "auto",
-     .choices = "auto|bar|lines|json|none",
-     .help = "bars on a terminal, log lines elsewhere, or JSON events on standard output"},
+    OPTION_PROGRESS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
 };

@@ -46,6 +46,23 @@ function fields.required(node)
   return copy
 end
 
+--- The records of rules[key] by their name, and the names in order, of rules that may be wrong otherwise. A name that
+-- stands twice is reported.
+-- @usage local params, names = fields.by_name(rules, "params", report)
+function fields.by_name(rules, key, report)
+  local by_name, names, first = {}, {}, {}
+  for i, one in ipairs(type(rules[key]) == "table" and rules[key] or {}) do
+    local name = type(one) == "table" and one.name
+    if type(name) == "string" and by_name[name] then
+      report(("%s[%d].name"):format(key, i), ('"%s" is the name of %s[%d] already'):format(name, key, first[name]))
+    elseif type(name) == "string" then
+      by_name[name], first[name] = one, i
+      names[#names + 1] = name
+    end
+  end
+  return by_name, names
+end
+
 --- The keys of a table that are text, in order.
 function fields.names(value)
   local names = {}

@@ -46,21 +46,6 @@ local function each(list)
   return ipairs(type(list) == "table" and list or {})
 end
 
--- The settings by name, and their names in order.
-local function settings_of(rules, report)
-  local by_name, names, first = {}, {}, {}
-  for i, one in each(rules.settings) do
-    local name = type(one) == "table" and one.name
-    if type(name) == "string" and by_name[name] then
-      report(("settings[%d].name"):format(i), ('"%s" is the name of settings[%d] already'):format(name, first[name]))
-    elseif type(name) == "string" then
-      by_name[name], first[name] = one, i
-      names[#names + 1] = name
-    end
-  end
-  return by_name, names
-end
-
 local function check_every(rules, settings, names, report)
   if type(rules.every) ~= "string" then
     return
@@ -80,7 +65,7 @@ end
 
 --- Checks what the keys have to do with each other and with the rest, of rules that may be wrong otherwise.
 function starts.check(rules, report)
-  local settings, names = settings_of(rules, report)
+  local settings, names = fields.by_name(rules, "settings", report)
   local starts_itself = rules.every ~= nil or rules.on ~= nil
   check_every(rules, settings, names, report)
   if rules.route == nil and not starts_itself then

@@ -47,21 +47,6 @@ local ROUTE = {
 
 local NAMES = { type = "list", of = fields.key, max = 32, expected = "a list of parameters" }
 
--- The parameters by name, and their names in order, of rules that may be wrong otherwise.
-local function params_of(rules, report)
-  local by_name, names, first = {}, {}, {}
-  for i, one in ipairs(type(rules.params) == "table" and rules.params or {}) do
-    local name = type(one) == "table" and one.name
-    if type(name) == "string" and by_name[name] then
-      report(("params[%d].name"):format(i), ('"%s" is the name of params[%d] already'):format(name, first[name]))
-    elseif type(name) == "string" then
-      by_name[name], first[name] = one, i
-      names[#names + 1] = name
-    end
-  end
-  return by_name, names
-end
-
 -- Checks a name that stands at `path` for a parameter, which must be there and of a type that `fits`.
 local function check_reference(params, names, name, fits, report, path)
   if type(name) ~= "string" then
@@ -124,7 +109,7 @@ local function check_started(rules, check, report)
 end
 
 local function check_references(rules, report)
-  local params, names = params_of(rules, report)
+  local params, names = fields.by_name(rules, "params", report)
   local function check(name, fits, path)
     check_reference(params, names, name, fits, report, path)
   end
