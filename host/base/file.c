@@ -55,6 +55,26 @@ struct error *file_read(const char *path, size_t limit, struct buffer *out) {
     return error;
 }
 
+bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset) {
+    for (const char *at = bytes; length > 0;) {
+        ssize_t wrote = offset < 0 ? write(fd, at, length) : pwrite(fd, at, length, offset);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote == 0)
+            errno = EIO;
+        if (wrote <= 0)
+            return false;
+        at += wrote;
+        length -= (size_t)wrote;
+        offset += offset < 0 ? 0 : wrote;
+    }
+    return true;
+}
+
+bool file_write(int fd, const void *bytes, size_t length) {
+    return file_write_at(fd, bytes, length, -1);
+}
+
 char *file_join(const char *dir, const char *name) {
     size_t length = strlen(dir);
     const char *slash = length > 0 && dir[length - 1] != '/' ? "/" : "";

@@ -1,6 +1,7 @@
 /*
- * Reading whole files and listing directories: rule files, tokens, metric pages given to the
- * command line. Used by commands/, policy/ and server/. What is returned belongs to the caller.
+ * Reading whole files, whole writes and listing directories: rule files, tokens, metric pages given
+ * to the command line, the files of a download. Used by every layer above. What is returned belongs
+ * to the caller.
  */
 #ifndef KTHENA_BASE_FILE_H
 #define KTHENA_BASE_FILE_H
@@ -10,12 +11,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Appends the content of a file, pipe or device to out; "/dev/stdin" is the process's own input,
  * from where it stands. ERROR_LIMIT when it holds more than limit bytes (0: no limit),
  * ERROR_NOT_FOUND, ERROR_DENIED or ERROR_IO; out is then as it was. */
 struct error *file_read(const char *path, size_t limit, struct buffer *out)
     __attribute__((warn_unused_result));
+
+/* Writes all of it at the descriptor's offset, or at an offset of the file in bytes. False and
+ * errno when it fails. */
+bool file_write(int fd, const void *bytes, size_t length);
+bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset);
 
 /* "dir/name", without doubling a slash at the end of dir; name alone when dir is "". The caller
  * frees it. */

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/redact.h"
@@ -90,19 +91,6 @@ static void make_json(struct buffer *line, const char *time, enum log_level leve
     buffer_byte(line, '\n');
 }
 
-/* A line is one write; only what a full pipe left over takes another. */
-static void put(int fd, const char *bytes, size_t length) {
-    while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return;
-        bytes += written;
-        length -= (size_t)written;
-    }
-}
-
 static void put_message(enum log_level level, struct buffer *message) {
     while (message->length > 0 && message->data[message->length - 1] == '\n')
         message->length--;
@@ -115,7 +103,7 @@ static void put_message(enum log_level level, struct buffer *message) {
         make_json(&line, time, level, message);
     else
         make_text(&line, time, level, settings.colour, message);
-    put(settings.fd, line.data, line.length);
+    file_write(settings.fd, line.data, line.length);
     pthread_mutex_unlock(&settings.mutex);
     buffer_free(&line);
 }

@@ -1,6 +1,7 @@
 #include "store/copy.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "store/store_internal.h"
 
@@ -56,7 +57,7 @@ static struct error *copy_by_hand(struct copy *copy, int64_t at, int64_t length,
     *done = got > 0 ? got : 0;
     if (got < 0)
         return store_error("read", NULL, copy->name);
-    if (got > 0 && !store_write_at(copy->to, copy->buffer, (size_t)got, at))
+    if (got > 0 && !file_write_at(copy->to, copy->buffer, (size_t)got, at))
         return store_error("write the copy of", NULL, copy->name);
     return NULL;
 }

@@ -61,7 +61,7 @@ static struct error *prove_writable(int fd, const char *path) {
     int file = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
         return store_error("write in", NULL, path);
-    bool good = store_write(file, name, 1);
+    bool good = file_write(file, name, 1);
     good = close(file) == 0 && good;
     struct error *error = good ? NULL : store_error("write in", NULL, path);
     if (unlinkat(fd, name, 0) != 0 && !error)

@@ -1,5 +1,6 @@
 #include "store/directory.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "store/store_internal.h"
 
@@ -219,7 +220,7 @@ static struct error *write_new(const struct directory *directory, int parts, con
     int fd = openat(parts, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return directory_error(directory, "write", shown);
-    bool good = store_write(fd, bytes, length) && (!sync || store_sync(fd));
+    bool good = file_write(fd, bytes, length) && (!sync || store_sync(fd));
     struct error *error = good ? NULL : directory_error(directory, "write", shown);
     if (close(fd) != 0 && !error)
         error = directory_error(directory, "write", shown);

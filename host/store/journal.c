@@ -1,5 +1,6 @@
 #include "store/journal.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "store/journal_internal.h"
 #include "store/journal_record.h"
@@ -36,7 +37,7 @@ static struct error *write_error(const struct journal *journal) {
 static struct error *flush(struct journal *journal) {
     struct buffer *bytes = &journal->scratch;
     if (bytes->length > 0 &&
-        !store_write_at(journal->fd, bytes->data, bytes->length, (int64_t)journal->end))
+        !file_write_at(journal->fd, bytes->data, bytes->length, (int64_t)journal->end))
         return write_error(journal);
     journal->end += bytes->length;
     buffer_clear(bytes);

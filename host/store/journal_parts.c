@@ -2,8 +2,6 @@
 #include "store/journal_internal.h"
 #include "store/store_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,35 +12,11 @@
 /* More files than this with unsynced bytes, and all of the file system is synced at once. */
 enum { SYNC_EACH_MAX = 64, PART_NAME_SIZE = 24 };
 
-/* Calls remove for every name in the directory, and unlinks those it says true for. */
-static void sweep(int parts, bool (*is_waste)(const char *name, void *context), void *context) {
-    int fd = fcntl(parts, F_DUPFD_CLOEXEC, 0);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *each;
-    if (!stream) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    rewinddir(stream);
-    while ((each = readdir(stream)))
-        if (strcmp(each->d_name, ".") != 0 && strcmp(each->d_name, "..") != 0 &&
-            is_waste(each->d_name, context))
-            unlinkat(parts, each->d_name, 0);
-    closedir(stream);
-}
-
-static bool always(const char *name, void *context) {
-    (void)name;
-    (void)context;
-    return true;
-}
-
 void journal_remove_parts(const struct directory *directory) {
     int parts = store_open_parts(directory, false);
     if (parts < 0)
         return;
-    sweep(parts, always, NULL);
+    store_sweep(parts, NULL, NULL);
     store_close(directory, parts);
     unlinkat(directory->work_fd, "parts", AT_REMOVEDIR);
 }
@@ -124,7 +98,7 @@ struct error *journal_reconcile(const struct directory *directory,
         return directory_error(directory, "open", STORE_WORK "/parts");
     for (size_t i = 0; i < load->count; i++)
         check_part(&work, load->files[i].entry);
-    sweep(work.parts, is_waste, &work);
+    store_sweep(work.parts, is_waste, &work);
     store_close(directory, work.parts);
     return sync_late(directory, load);
 }

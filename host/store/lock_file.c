@@ -1,5 +1,7 @@
 #include "store/lock_internal.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -106,7 +108,7 @@ struct error *lock_file_look(const struct lock *lock, struct lock_sight *sight) 
 struct error *lock_file_write(const struct lock *lock) {
     char text[LOCK_RECORD_SIZE];
     lock_record_format(&lock->own, text);
-    if (!store_write_at(lock->fd, text, sizeof text, 0) ||
+    if (!file_write_at(lock->fd, text, sizeof text, 0) ||
         (lock->own.beat == 0 && ftruncate(lock->fd, sizeof text) != 0) ||
         (lock->volume != LOCK_VOLUME_LOCAL && !store_sync(lock->fd)))
         return directory_error(lock->directory, "write the lock", lock_path);

@@ -2,9 +2,9 @@
 #include "store/manifest.h"
 
 #include "base/memory.h"
+#include "store/journal_internal.h"
 #include "store/store_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -43,26 +43,10 @@ static void remove_parents(const struct directory *directory, const char *path) 
     memory_free(copy);
 }
 
-/* Removes the files of a directory; the descriptor passes here. */
-static void empty(int fd) {
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *each;
-    if (!stream) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    while ((each = readdir(stream)))
-        if (strcmp(each->d_name, ".") != 0 && strcmp(each->d_name, "..") != 0)
-            unlinkat(dirfd(stream), each->d_name, 0);
-    closedir(stream);
-}
-
 /* Removes .kthena, and the directory if nothing else is in it. */
 static void remove_work(const struct directory *directory) {
-    empty(openat(directory->work_fd, "parts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    unlinkat(directory->work_fd, "parts", AT_REMOVEDIR);
-    empty(openat(directory->work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    journal_remove_parts(directory);
+    store_sweep(directory->work_fd, NULL, NULL);
     if (unlinkat(directory->fd, STORE_WORK, AT_REMOVEDIR) == 0)
         rmdir(directory->path);
 }

@@ -194,7 +194,7 @@ struct error *state_file_write(const struct state_table *table, const struct sta
     const char *what = "write";
     int fd =
         openat(table->fd, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0660);
-    bool written = fd >= 0 && store_write(fd, text.data, text.length) && store_sync(fd);
+    bool written = fd >= 0 && file_write(fd, text.data, text.length) && store_sync(fd);
     if (written && renameat(table->fd, NEW_NAME, table->fd, FILE_NAME) != 0) {
         what = "replace";
         written = false;

@@ -3,7 +3,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -57,24 +59,21 @@ struct error *store_error(const char *what, const char *dir, const char *path) {
     return error;
 }
 
-bool store_write_at(int fd, const void *bytes, size_t length, int64_t offset) {
-    for (const char *at = bytes; length > 0;) {
-        ssize_t wrote = offset < 0 ? write(fd, at, length) : pwrite(fd, at, length, offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote == 0)
-            errno = EIO;
-        if (wrote <= 0)
-            return false;
-        at += wrote;
-        length -= (size_t)wrote;
-        offset += offset < 0 ? 0 : wrote;
+void store_sweep(int directory, bool (*is_waste)(const char *name, void *context), void *context) {
+    int fd = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *each;
+    if (!stream) {
+        if (fd >= 0)
+            close(fd);
+        return;
     }
-    return true;
-}
-
-bool store_write(int fd, const void *bytes, size_t length) {
-    return store_write_at(fd, bytes, length, -1);
+    rewinddir(stream);
+    while ((each = readdir(stream)))
+        if (strcmp(each->d_name, ".") != 0 && strcmp(each->d_name, "..") != 0 &&
+            (!is_waste || is_waste(each->d_name, context)))
+            unlinkat(directory, each->d_name, 0);
+    closedir(stream);
 }
 
 bool store_sync(int fd) {

@@ -1,6 +1,6 @@
 /*
  * What the units of store/ share and nobody else sees: walking relative paths without following a
- * link, errors by errno, whole writes, and files that appear by a rename. A caller owns the
+ * link, errors by errno, sweeping a directory, and files that appear by a rename. A caller owns the
  * descriptors it gets.
  */
 #ifndef KTHENA_STORE_INTERNAL_H
@@ -34,9 +34,8 @@ void store_close(const struct directory *directory, int fd);
 struct error *store_error(const char *what, const char *dir, const char *path)
     __attribute__((warn_unused_result));
 
-/* Writes all of it at the descriptor's offset, or at an offset. False and errno when it fails. */
-bool store_write(int fd, const void *bytes, size_t length);
-bool store_write_at(int fd, const void *bytes, size_t length, int64_t offset);
+/* Unlinks the files of a directory that is_waste says true for; all of them when it is NULL. */
+void store_sweep(int fd, bool (*is_waste)(const char *name, void *context), void *context);
 
 /* Has a file or a directory on disk; true also where the file system has no such call. */
 bool store_sync(int fd);

@@ -1,5 +1,6 @@
 #include "transfer/download_internal.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -105,27 +106,11 @@ void part_open_small(struct part *part, int64_t size) {
     part->bytes = memory_alloc((size_t)size + 1);
 }
 
-static bool write_all(int fd, const char *bytes, size_t length, int64_t offset) {
-    while (length > 0) {
-        ssize_t wrote = pwrite(fd, bytes, length, offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote == 0)
-            errno = EIO;
-        if (wrote <= 0)
-            return false;
-        bytes += wrote;
-        length -= (size_t)wrote;
-        offset += wrote;
-    }
-    return true;
-}
-
 struct error *part_write(struct part *part, const char *bytes, size_t length, int64_t offset) {
     const struct download *download = part->download;
     if (part->fd < 0)
         memcpy(part->bytes + offset, bytes, length);
-    else if (!write_all(part->fd, bytes, length, offset))
+    else if (!file_write_at(part->fd, bytes, length, offset))
         return directory_error(download->directory, "write",
                                download->plan->files[part->index].path);
     return NULL;

@@ -1,6 +1,7 @@
 --- What the file of an engine may hold: the schema of rules/engines/*.lua. rules/README.md says the same to people.
 local describe = require "kthena.describe"
 local fields = require "kthena.fields"
+local list = require "kthena.list"
 
 local engine = {}
 
@@ -109,18 +110,9 @@ local PART_SOURCE = {
   },
 }
 
-local function contains(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then
-      return true
-    end
-  end
-  return false
-end
-
 -- The metric's type if it is one. These checks see records whose fields may be anything.
 local function type_of(metric)
-  return contains(METRIC_TYPES, metric.type) and metric.type or nil
+  return list.contains(METRIC_TYPES, metric.type) and metric.type or nil
 end
 
 -- A histogram or a summary: sum, count and the samples between.

@@ -2,6 +2,7 @@
 local describe = require "kthena.describe"
 local fields = require "kthena.fields"
 local json = require "kthena.json"
+local list = require "kthena.list"
 local text = require "host.text"
 
 local param = {}
@@ -92,15 +93,6 @@ local function check_bounds(one, report, path)
   end
 end
 
-local function contains(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then
-      return true
-    end
-  end
-  return false
-end
-
 -- The number that the bounds of a type are for.
 local function size_of(kind, value)
   if kind == "list" then
@@ -122,7 +114,7 @@ local function check_default(one, report, path)
     report(path, 'cannot stand beside "required"; a parameter has a default or is required')
   elseif not holds(value) then
     report(path, ("expected %s, got %s"):format(expected, describe.value(value)))
-  elseif choices and not contains(choices, value) then
+  elseif choices and not list.contains(choices, value) then
     report(path, ("expected one of its choices, got %s"):format(describe.value(value)))
   elseif is_outside(one, value) then
     report(path, "is outside of its min and max")

@@ -4,6 +4,7 @@
 -- other rule files or this library's tables by mistake, and whatever loops or hoards memory is cut off by the host. Who
 -- may write rule files may still make the process slow, for one call of string.find with a pathological pattern is
 -- not interrupted.
+local list = require "kthena.list"
 local log = require "host.log"
 local text = require "host.text"
 local tree = require "kthena.tree"
@@ -87,19 +88,10 @@ local function copy_library(name)
   return copy
 end
 
-local function contains(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then
-      return true
-    end
-  end
-  return false
-end
-
 local function make_require()
   local loaded = {}
   return function(name)
-    if not contains(sandbox.allowed.modules, name) then
+    if not list.contains(sandbox.allowed.modules, name) then
       local known = table.concat(sandbox.allowed.modules, ", ")
       error(("a rule file cannot require '%s'; it can require %s"):format(tostring(name), known), 2)
     end

@@ -15,6 +15,7 @@
 -- reports what else it finds. It is called for a value that nothing else is wrong with; and for a record whatever is
 -- wrong with its fields, so that it has to look before it takes one for what the schema says.
 local describe = require "kthena.describe"
+local list = require "kthena.list"
 local text = require "host.text"
 
 local schema = {}
@@ -32,15 +33,6 @@ end
 
 local function wrong(node, value, report, path)
   report(path, ("expected %s, got %s"):format(expectation(node), describe.value(value)))
-end
-
-local function contains(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then
-      return true
-    end
-  end
-  return false
 end
 
 local function is_list(value)
@@ -82,7 +74,7 @@ function checkers.string(node, value, report, path)
   elseif not text.valid(value) then
     report(path, "expected UTF-8 text without control characters, got " .. describe.value(value))
   elseif #value < (node.min or 0) or (node.matches and not value:find(node.matches))
-    or (node.choices and not contains(node.choices, value)) then
+    or (node.choices and not list.contains(node.choices, value)) then
     wrong(node, value, report, path)
   end
 end
