@@ -139,16 +139,24 @@ void state_table_all(struct state_table *table, const char *prefix, struct buffe
     buffer_byte(out, '}');
 }
 
-static struct error *check_name(const char *name) {
-    size_t length = strlen(name);
+static bool is_utf8(const char *text, size_t length) {
     size_t at = 0, size = 1;
-    while (at < length && size > 0 && length <= STATE_KEY_MAX)
-        at += size = text_utf8(name + at, length - at);
-    if (length > 0 && length <= STATE_KEY_MAX && size > 0)
+    while (at < length && size > 0)
+        at += size = text_utf8(text + at, length - at);
+    return size > 0;
+}
+
+bool state_name_fits(const char *name) {
+    size_t length = strlen(name);
+    return length > 0 && length <= STATE_KEY_MAX && is_utf8(name, length);
+}
+
+static struct error *check_name(const char *name) {
+    if (state_name_fits(name))
         return NULL;
     return error_new(ERROR_INVALID, NULL,
                      "'%.*s' cannot be the name of a value: expected 1 to %d bytes of UTF-8",
-                     SHOWN_MAX, size > 0 ? name : "?", STATE_KEY_MAX);
+                     SHOWN_MAX, is_utf8(name, strlen(name)) ? name : "?", STATE_KEY_MAX);
 }
 
 static struct error *check_value(const char *name, const char *json) {

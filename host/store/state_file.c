@@ -86,9 +86,12 @@ static const char *take_values(struct state_table *table, const cJSON *root) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(root, "values");
     if (!cJSON_IsObject(values))
         return "it has no values";
+    for (const cJSON *value = values->child; value; value = value->next)
+        if (!state_name_fits(value->string))
+            return "one of its values has a name that none can have";
     for (const cJSON *value = values->child; value; value = value->next) {
         char *json = cJSON_PrintUnformatted(value);
-        if (json && *value->string)
+        if (json)
             state_put(table, value->string, json);
         cJSON_free(json);
     }

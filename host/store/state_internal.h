@@ -33,6 +33,9 @@ struct state_change {
     const char *json;
 };
 
+/* Whether a value can have this name: 1 to STATE_KEY_MAX bytes of UTF-8. */
+bool state_name_fits(const char *name);
+
 /* Puts an entry where it belongs, at the time the table is filled. */
 void state_put(struct state_table *table, const char *name, const char *json);
 

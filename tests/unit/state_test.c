@@ -174,6 +174,8 @@ static void a_damaged_file_is_kept_aside(void **state) {
         {"[1]", "is damaged: it has no version"},
         {"{\"version\":1}", "is damaged: it has no values"},
         {"{\"version\":1,\"values\":[1]}", "is damaged: it has no values"},
+        {"{\"version\":1,\"values\":{\"a\":1,\"\":2}}", "a name that none can have"},
+        {"{\"version\":1,\"values\":{\"a\":1,\"\xff\":2}}", "a name that none can have"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_kept_aside(*state, cases[i].text, strlen(cases[i].text), cases[i].why);

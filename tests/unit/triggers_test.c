@@ -22,8 +22,8 @@ struct bench {
     enum error_kind refusal;
     atomic_bool hold; /* jobs do not end while this is true */
     atomic_int ended;
-    const char *reply;   /* JSON that jobs return */
-    const char *failure; /* or fail with */
+    const char *_Atomic reply;   /* JSON that jobs return */
+    const char *_Atomic failure; /* or fail with */
 };
 
 static struct generation *build_number(struct bench *bench) {
