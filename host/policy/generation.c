@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Each thread loads the library for itself, so files must be many before a second one is worth it.
+ */
+enum { LOADERS = 2, PARALLEL_FROM = 8 };
+
 struct generation {
     atomic_int references;
     uint64_t number;
@@ -21,27 +25,30 @@ struct generation {
     size_t first[RULE_KINDS + 1]; /* of each kind in rules */
 };
 
-/* A generation while it is built. */
+/* A generation while it is built, by several threads. */
 struct build {
     struct generation *generation;
     const struct rule_sources *sources;
-    struct problems *problems;
+    atomic_size_t next;        /* file to be loaded */
+    struct problems *problems; /* of each file */
 };
 
 /* Loads one file in the state, which it makes if there is none. */
-static void load_file(struct build *build, const struct rule_file *file, struct state **state) {
+static void load_file(struct build *build, size_t index, struct state **state) {
     const struct rule_sources *sources = build->sources;
-    struct rule *rule = &build->generation->rules[build->generation->rule_count++];
+    const struct rule_file *file = &build->generation->snapshot->files[index];
+    struct rule *rule = &build->generation->rules[index];
+    struct problems *problems = &build->problems[index];
     struct error *error =
         *state ? NULL : state_new(sources->lua, sources->limits.memory_bytes, state);
     if (error) {
         char *text = error_text(error);
-        problems_add(build->problems, file->display, "%s", text);
+        problems_add(problems, file->display, "%s", text);
         memory_free(text);
         error_free(error);
         return;
     }
-    bool good = loader_file(*state, file, sources, rule, build->problems);
+    bool good = loader_file(*state, file, sources, rule, problems);
     /* What a bad file leaves behind, garbage above all, must not be the next one's problem. */
     if (!good || (*state)->used_bytes > (*state)->memory_bytes / 4) {
         state_free(*state);
@@ -49,13 +56,33 @@ static void load_file(struct build *build, const struct rule_file *file, struct 
     }
 }
 
+/* On each of the threads: takes files as long as there are any. */
 static void load_files(void *context) {
     struct build *build = context;
-    const struct snapshot *snapshot = build->generation->snapshot;
     struct state *state = NULL;
-    for (size_t i = 0; i < snapshot->count; i++)
-        load_file(build, &snapshot->files[i], &state);
+    size_t index;
+    while ((index = atomic_fetch_add(&build->next, 1)) < build->generation->rule_count)
+        load_file(build, index, &state);
     state_free(state);
+}
+
+/* Loads every file, and collects what is wrong with them in the order of the files. */
+static void load_all(struct generation *generation, const struct rule_sources *sources,
+                     struct problems *found) {
+    size_t count = generation->rule_count;
+    struct build build = {.generation = generation,
+                          .sources = sources,
+                          .problems = memory_zero(count, sizeof *build.problems)};
+    struct error *error = stack_run(load_files, &build, count < PARALLEL_FROM ? 1 : LOADERS);
+    if (error) {
+        problems_add_text(found, "", error->message);
+        error_free(error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        problems_append(found, &build.problems[i]);
+        problems_free(&build.problems[i]);
+    }
+    memory_free(build.problems);
 }
 
 static int by_kind_and_name(const void *left, const void *right) {
@@ -83,24 +110,19 @@ struct generation *generation_build(struct snapshot *snapshot, const struct rule
                                     uint64_t number, struct problems *problems) {
     struct generation *generation = memory_zero(1, sizeof *generation);
     struct problems found = {0};
-    struct build build = {generation, sources, &found};
     atomic_init(&generation->references, 1);
     generation->number = number;
     generation->loaded_at = clock_wall();
     generation->snapshot = snapshot;
     generation->rules = memory_zero(snapshot->count, sizeof *generation->rules);
+    generation->rule_count = snapshot->count;
     problems_copy(&found, &snapshot->problems);
-    struct error *error = stack_run(load_files, &build);
-    if (error) {
-        problems_add_text(&found, "", error->message);
-        error_free(error);
-    }
+    load_all(generation, sources, &found);
     arrange(generation);
     names_check(generation, sources->reserved, &found);
     settings_check(generation, &found);
     if (found.count > 0) {
-        for (size_t i = 0; i < found.count; i++)
-            problems_add_text(problems, found.list[i].file, found.list[i].text);
+        problems_append(problems, &found);
         generation_unref(generation);
         generation = NULL;
     }

@@ -57,10 +57,14 @@ void problems_print(const struct problems *problems, struct buffer *out) {
         buffer_format(out, "%s\n", problems->list[i].text);
 }
 
+void problems_append(struct problems *problems, const struct problems *more) {
+    for (size_t i = 0; i < more->count; i++)
+        problems_add_text(problems, more->list[i].file, more->list[i].text);
+}
+
 void problems_copy(struct problems *target, const struct problems *source) {
     problems_free(target);
-    for (size_t i = 0; i < source->count; i++)
-        problems_add_text(target, source->list[i].file, source->list[i].text);
+    problems_append(target, source);
 }
 
 void problems_free(struct problems *problems) {

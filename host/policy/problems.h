@@ -30,6 +30,9 @@ void problems_add_text(struct problems *problems, const char *file, const char *
 /* Appends each problem as one line, with its newline. */
 void problems_print(const struct problems *problems, struct buffer *out);
 
+/* Adds what is in more. */
+void problems_append(struct problems *problems, const struct problems *more);
+
 /* Makes target a copy of source; what it held before is freed. */
 void problems_copy(struct problems *target, const struct problems *source);
 void problems_free(struct problems *problems);

@@ -1,5 +1,5 @@
 /*
- * Runs a function on a thread with a stack of its own and waits for it. Lua's C functions that call
+ * Runs a function on threads with large stacks and waits for them. Lua's C functions that call
  * back into Lua (table.sort, string.format) recurse on the C stack until Lua's own stack is full,
  * which takes megabytes, and the host's threads have small stacks. The generation builder loads
  * rules here.
@@ -9,7 +9,11 @@
 
 #include "base/error.h"
 
-/* Returns when run(context) has returned. ERROR_LIMIT when there is no room for another thread. */
-struct error *stack_run(void (*run)(void *), void *context) __attribute__((warn_unused_result));
+enum { STACK_THREADS_MAX = 4 };
+
+/* Calls run(context) on count threads, or on fewer where there is no room for so many, and returns
+ * when every call has returned. ERROR_LIMIT when there is no room for one. */
+struct error *stack_run(void (*run)(void *), void *context, int count)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -88,6 +88,27 @@ local function copy_library(name)
   return copy
 end
 
+-- A copy of a module, made when it is first used: most rules need theirs only when they are called, and the sidecar
+-- starts without them.
+local function lazy_copy(name)
+  local meta = { __metatable = false }
+  local function fill(copy)
+    meta.__index, meta.__newindex = nil, nil
+    for key, value in pairs(require(name)) do
+      copy[key] = value
+    end
+  end
+  function meta.__index(copy, key)
+    fill(copy)
+    return copy[key]
+  end
+  function meta.__newindex(copy, key, value)
+    fill(copy)
+    copy[key] = value
+  end
+  return setmetatable({}, meta)
+end
+
 local function make_require()
   local loaded = {}
   return function(name)
@@ -95,13 +116,7 @@ local function make_require()
       local known = table.concat(sandbox.allowed.modules, ", ")
       error(("a rule file cannot require '%s'; it can require %s"):format(tostring(name), known), 2)
     end
-    if not loaded[name] then
-      local copy = {}
-      for key, value in pairs(require(name)) do
-        copy[key] = value
-      end
-      loaded[name] = copy
-    end
+    loaded[name] = loaded[name] or lazy_copy(name)
     return loaded[name]
   end
 end

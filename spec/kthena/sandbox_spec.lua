@@ -85,6 +85,13 @@ describe("the sandbox", function()
     assert.equal("1: a rule file cannot require 'nil'" .. known, fails("require()"))
   end)
 
+  it("loads a module when a rule first looks into it", function()
+    local openai = sandbox.environment("x.lua").require("kthena.openai")
+    assert.is_nil(next(openai))
+    assert.equal("function", type(openai.load_body))
+    assert.truthy(next(openai))
+  end)
+
   it("takes text, not compiled code", function()
     assert.equal("holds compiled code; a rule file is text", fails(string.dump(function() end)))
   end)

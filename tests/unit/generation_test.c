@@ -73,6 +73,23 @@ static void test_reports_every_problem_of_every_file(void **state) {
                     "~/more/c.lua:1: on purpose\n");
 }
 
+/* Many files are loaded by several threads; what is said of them does not depend on that. */
+static void test_many_problems_come_in_the_order_of_the_files(void **state) {
+    struct buffer expected = {0};
+    for (int i = 10; i < 40; i++) {
+        char name[64], text[64];
+        snprintf(name, sizeof name, "rules/engines/e%d.lua", i);
+        snprintf(text, sizeof text, "error('number %d', 0)", i);
+        put(*state, name, text);
+        buffer_format(&expected, "%s: number %d\n", name, i);
+    }
+    struct rule_sources sources = sources_of(*state, NULL, 0);
+    char *found = problems_of(*state, &sources);
+    assert_string_equal(found, buffer_text(&expected));
+    memory_free(found);
+    buffer_free(&expected);
+}
+
 static void test_names_are_unique_over_all_files(void **state) {
     put(*state, "more/a.lua",
         "return { api = 1, engine = 'beta', aliases = { 'x', 'alpha' }, metrics = {} }");
@@ -203,6 +220,7 @@ int main(void) {
         TEST(test_suggests_an_engine),
         TEST(test_detects_by_the_most_lines),
         TEST(test_reports_every_problem_of_every_file),
+        TEST(test_many_problems_come_in_the_order_of_the_files),
         TEST(test_names_are_unique_over_all_files),
         TEST(test_a_layer_may_replace_an_engine),
         TEST(test_one_file_cannot_spoil_the_next),

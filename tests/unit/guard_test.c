@@ -255,7 +255,7 @@ static void recurse(void *context) {
 static void test_the_stack_is_deep_enough(void **unused) {
     (void)unused;
     size_t failed = 0;
-    assert_null(stack_run(recurse, &failed));
+    assert_null(stack_run(recurse, &failed, 1));
     assert_int_equal(failed, 3);
 }
 
