@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Measures what the project promises, each against a yardstick in the same run, because machines are noisy.
 #
-#   tests/bench/run.sh              everything, in about five minutes; exit 1 when a bar is missed
+#   tests/bench/run.sh              everything, in about ten minutes; exit 1 when a bar is missed
 #   tests/bench/run.sh --quick      a smoke test of some seconds: few and short rounds, no number fails it
 #   tests/bench/run.sh --json FILE  where the figures go as JSON (default build/bench.json)
 #
-# It builds the release preset first, unless KTHENA_BENCH_BIN names a directory of binaries to measure. All it starts listens on loopback and is ended by its process id. Every round of a
-# measurement is a line of JSON, from which report.lua makes the table.
+# It builds the release preset first, unless KTHENA_BENCH_BIN names a directory of binaries to measure. All it starts
+# listens on loopback and is ended by its process id. Every round of a measurement is a line of JSON, from which
+# report.lua makes the table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
