@@ -8,6 +8,7 @@
 # better. It needs 11 GB of memory in /dev/shm, unless --quick.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tests/bench/common.sh
 
 rounds_file=$1 bin=$2
 if [ "${3:-}" = --quick ]; then
@@ -18,25 +19,11 @@ fi
 
 work=$(mktemp -d /dev/shm/kthena-bench-XXXXXX)
 chmod 755 "$work"
-pids=()
-stop_all() {
-  [ ${#pids[@]} = 0 ] || { kill "${pids[@]}" 2>/dev/null || true; wait "${pids[@]}" 2>/dev/null || true; }
+clean_up() {
+  stop_all
   rm -rf "$work"
 }
-trap stop_all EXIT
-fail() { printf 'bench: %s\n' "$*" >&2; exit 1; }
-
-# record WHAT SIZE NAME VALUE...: notes one round.
-record() {
-  local line
-  line=$(printf '{"what":"%s","size":"%s","clients":8' "$1" "$2")
-  shift 2
-  while [ $# -gt 0 ]; do
-    line+=$(printf ',"%s":%s' "$1" "$2")
-    shift 2
-  done
-  printf '%s}\n' "$line" >>"$rounds_file"
-}
+trap clean_up EXIT
 
 # list DIR: writes DIR/list, and DIR/urls for curl.
 list() {
@@ -62,13 +49,15 @@ keys() {
 
 make_files() {
   local i
-  mkdir -p "$work/www/mixed" "$work/www/small" "$work/lists"
+  mkdir -p "$work"/www/{mixed,small,thousand} "$work/lists"
   head -c "${large}M" /dev/zero | openssl enc -aes-128-ctr -nosalt -pass pass:bench -pbkdf2 >"$work/large" 2>/dev/null
   large_digest=$(sha256sum "$work/large" | cut -d' ' -f1)
   for i in 1 2 3 4; do ln -s "$work/large" "$work/www/mixed/large$i"; done
   head -c 131072000 /dev/zero | openssl enc -aes-128-ctr -nosalt -pass pass:small -pbkdf2 2>/dev/null |
     (cd "$work/www/small" && split -b 65536 -a 4 -d - f)
-  (cd "$work/www/small" && for i in f000* f001* f002* f003* f004*; do ln "$i" ../mixed/; done)
+  (cd "$work/www/small" && for i in f00* f01* f02* f03* f04*; do ln "$i" ../mixed/; done)
+  (cd "$work/www/small" && ln f00* f01* f02* f03* f04* f05* f06* f07* f08* f09* ../thousand/)
+  list "$work/www/thousand"
   list "$work/www/mixed"
   list "$work/www/small"
   keys mixed >"$work/lists/mixed"
@@ -76,7 +65,7 @@ make_files() {
 }
 
 start_nginx() {
-  port=$(luajit -e 'print((select(2, assert(require("socket").bind("127.0.0.1", 0)):getsockname())))')
+  port=$(free_port)
   cat >"$work/nginx.conf" <<EOF_NGINX
 worker_processes 1; daemon off; pid $work/nginx.pid; events { worker_connections 1024; }
 http {
@@ -91,12 +80,7 @@ http {
 EOF_NGINX
   nginx -e "$work/nginx.log" -p "$work" -c "$work/nginx.conf" &
   pids+=($!)
-  for _ in {1..100}; do
-    ! curl -fsS -o /dev/null "http://127.0.0.1:$port/small/list" 2>/dev/null || return 0
-    sleep 0.05
-  done
-  cat "$work/nginx.log" >&2
-  fail "nginx does not answer"
+  wait_for "http://127.0.0.1:$port/small/list" $!
 }
 
 # seconds COMMAND...: how long it takes.
@@ -140,12 +124,12 @@ download_round() {
     check "$1"
     figures+=("$name" "$(mb_per_s "$1" "$took")")
   done
-  record download "$1" "${figures[@]}"
+  record download "$1" 8 "${figures[@]}"
 }
 
-# The memory of a download while it runs, and a second run that finds everything there.
-bench_memory_and_no_op() {
-  local peak=0 now took start
+# The memory of a download while it runs.
+bench_memory() {
+  local peak=0 now
   rm -rf "$work/to"
   "$bin/kthena-runtime" download --rules tests/bench/rules -s "listed://127.0.0.1:$port/$1/list" -o "$work/to" \
     --progress none --log-level error >/dev/null &
@@ -155,11 +139,18 @@ bench_memory_and_no_op() {
     sleep 0.02
   done
   wait $!
-  record download_peak "$1" ours "$(awk -v kb="$peak" 'BEGIN { printf "%.2f", kb / 1024 }')"
-  if [ "$1" = small ]; then
-    took=$(seconds ours "$1")
-    record no_op "2000 files" ours "$(awk -v s="$took" 'BEGIN { printf "%.2f", s * 1000 }')"
-  fi
+  record download_peak "$1" 8 ours "$(awk -v kb="$peak" 'BEGIN { printf "%.2f", kb / 1024 }')"
+}
+
+# A run that finds everything there.
+bench_no_op() {
+  local round took
+  rm -rf "$work/to"
+  ours thousand >/dev/null
+  for ((round = 0; round < rounds; round++)); do
+    took=$(seconds ours thousand)
+    record no_op "1000 files" 8 ours "$(awk -v s="$took" 'BEGIN { printf "%.2f", s * 1000 }')"
+  done
 }
 
 # copy_round ROUND: a mounted volume.
@@ -177,7 +168,7 @@ copy_round() {
     took=$(seconds "${command[@]}")
     figures+=("$name" "$(awk -v b="$bytes" -v s="$took" 'BEGIN { printf "%.1f", b / 1e6 / s }')")
   done
-  record copy volume "${figures[@]}"
+  record copy volume 8 "${figures[@]}"
 }
 
 make_volume() {
@@ -193,8 +184,9 @@ for set in mixed small; do
   awk -v base="http://127.0.0.1:$port/$set/" '{ printf "url = \"%s%s\"\noutput = \"%s\"\n", base, $3, $3 }' \
     "$work/www/$set/list" >"$work/urls-$set"
   for ((round = 0; round < rounds; round++)); do download_round "$set" "$round"; done
-  bench_memory_and_no_op "$set"
+  bench_memory "$set"
 done
+bench_no_op
 rm -rf "$work/to"
 make_volume
 for ((round = 0; round < rounds; round++)); do copy_round "$round"; done

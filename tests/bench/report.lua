@@ -76,6 +76,12 @@ local kinds = {
   { what = "copy", title = "copy from a volume / rsync -a", unit = "MB/s", least = 2, make = function(rounds)
     return compare(rounds, { "rsync" })
   end },
+  { what = "adapter_load", title = "load of an adapter, over the engine's", unit = "ms", most = 5,
+    make = function(rounds)
+      return { ours = median(column(rounds, "ours")) - median(column(rounds, "engine")) }
+    end },
+  { what = "adapters_back", title = "adapters back after the engine", unit = "ms", most = 2000, make = value(median) },
+  { what = "reconcile", title = "CPU to find all adapters there", unit = "ms", most = 1, make = value(median) },
   { what = "start", title = "exec to 200 on /health, slowest", unit = "ms", make = value(function(values)
     return math.max(unpack(values))
   end) },

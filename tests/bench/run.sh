@@ -10,6 +10,7 @@
 # report.lua makes the table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tests/bench/common.sh
 
 quick=false json=build/bench.json
 while [ $# -gt 0 ]; do
@@ -31,49 +32,13 @@ read -r load _ </proc/loadavg
 bin=${KTHENA_BENCH_BIN:-build/release}
 work=$(mktemp -d)
 chmod 755 "$work" # nginx drops its privileges
-pids=()
-
-say() { printf 'bench: %s\n' "$*" >&2; }
-fail() { say "$*" && exit 1; }
-
-# record WHAT SIZE CLIENTS NAME VALUE...: notes one round.
-record() {
-  local line
-  line=$(printf '{"what":"%s","size":"%s","clients":%s' "$1" "$2" "$3")
-  shift 3
-  while [ $# -gt 0 ]; do
-    line+=$(printf ',"%s":%s' "$1" "$2")
-    shift 2
-  done
-  printf '%s}\n' "$line" >>"$work/rounds"
-}
-
-# stop PID...: ends processes of this script and waits for them.
-stop() {
-  kill "$@" 2>/dev/null || true
-  wait "$@" 2>/dev/null || true
-}
+rounds_file=$work/rounds
 
 clean_up() {
-  [ ${#pids[@]} = 0 ] || stop "${pids[@]}"
+  stop_all
   rm -rf "$work"
 }
 trap clean_up EXIT
-
-free_port() {
-  luajit -e 'print((select(2, assert(require("socket").bind("127.0.0.1", 0)):getsockname())))'
-}
-
-# wait_for URL PID
-wait_for() {
-  for _ in {1..100}; do
-    ! curl -fsS -o /dev/null "$1" 2>/dev/null || return 0
-    kill -0 "$2" 2>/dev/null || break
-    sleep 0.05
-  done
-  cat "$work"/*.log >&2
-  fail "nothing answers at $1"
-}
 
 # start_nginx NAME URL: runs one worker with what stands on standard input as its http block.
 start_nginx() {
@@ -156,7 +121,7 @@ bench_kernel() {
   local size
   for size in 47KB 331KB 2.6MB; do
     "$bin/rename_bench" vllm "$kernel_seconds" "$work/pages/$size" |
-      sed "s|\"page\":\"[^\"]*\"|\"what\":\"kernel\",\"size\":\"$size\",\"clients\":0|" >>"$work/rounds"
+      sed "s|\"page\":\"[^\"]*\"|\"what\":\"kernel\",\"size\":\"$size\",\"clients\":0|" >>"$rounds_file"
   done
 }
 
@@ -245,6 +210,7 @@ say "memory"; bench_memory
 say "rename kernel"; bench_kernel
 say "one more engine file"; bench_rules
 say "GET /metrics"; bench_scrapes
-say "downloads"
-if $quick; then tests/bench/downloads.sh "$work/rounds" "$bin" --quick; else tests/bench/downloads.sh "$work/rounds" "$bin"; fi
-luajit tests/bench/report.lua "$work/rounds" "$json" "$quick" "$load"
+$quick && smaller=(--quick) || smaller=()
+say "adapters"; tests/bench/adapters.sh "$rounds_file" "$bin" "${smaller[@]}"
+say "downloads"; tests/bench/downloads.sh "$rounds_file" "$bin" "${smaller[@]}"
+luajit tests/bench/report.lua "$rounds_file" "$json" "$quick" "$load"
