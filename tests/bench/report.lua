@@ -76,7 +76,7 @@ local kinds = {
   { what = "copy", title = "copy from a volume / rsync -a", unit = "MB/s", least = 2, make = function(rounds)
     return compare(rounds, { "rsync" })
   end },
-  { what = "adapter_load", title = "load of an adapter, over the engine's", unit = "ms", most = 5,
+  { what = "adapter_load", title = "adapter load, over the engine's own", unit = "ms", most = 5,
     make = function(rounds)
       return { ours = median(column(rounds, "ours")) - median(column(rounds, "engine")) }
     end },
