@@ -15,7 +15,7 @@ describe("GET /metrics", function()
 
   setup(function()
     fake = engine.start()
-    sidecar = runtime.serve(fake):ready()
+    sidecar = runtime.serve(fake, { "--reconcile-seconds", "3600" }):ready()
   end)
 
   local function scrape(page, script, headers)

@@ -57,9 +57,17 @@ function Engine:serve(page)
   self:order({ page = page })
 end
 
---- requests, connections, held, and seen: the requests in order, with method, target and headers (lower case names).
+--- requests, connections, held, and seen: the requests in order, with method, target and headers (lower case names), but
+-- for those by which the sidecar looks for adapters, which come when they like.
 function Engine:stats()
-  return self:order({})
+  local stats, seen = self:order({}), {}
+  for _, request in ipairs(stats.seen) do
+    if request.target ~= "/v1/models" then
+      seen[#seen + 1] = request
+    end
+  end
+  stats.seen = seen
+  return stats
 end
 
 --- Lets the requests go that mode "hold" keeps waiting.
