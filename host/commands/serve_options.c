@@ -19,7 +19,8 @@ static const struct command_spec early_spec = {
     .pass_unknown = true,
 };
 
-/* Builds the first generation, if that can be done: what is wrong is told when it is needed. */
+/* Builds the first generation, if that can be done. What is wrong is told when the rules are loaded
+ * again, or when the command line is wrong too, perhaps for want of a flag that they declare. */
 static void read_rules(struct serve_options *out, int count, char **arguments) {
     struct problems problems = {0};
     struct error *error = options_parse(&early_spec, count, arguments, &out->early);
@@ -30,6 +31,8 @@ static void read_rules(struct serve_options *out, int count, char **arguments) {
         out->generation =
             generation_build(snapshot_read(&out->sources.layers), &out->sources, 1, &problems);
     }
+    if (!out->generation && problems.count > 0)
+        out->problem = memory_string(problems.list[0].text);
     problems_free(&problems);
     error_free(error);
 }
@@ -136,6 +139,10 @@ struct error *serve_options_read(const struct command_spec *own, int count, char
     struct error *error = add_options(own, settings, setting_count, out);
     if (!error)
         error = options_parse(&out->spec, count, arguments, &out->options);
+    if (error && out->problem)
+        error = error_new(ERROR_INVALID, error,
+                          "could not load the rules (%s), so the flags they declare are not known",
+                          out->problem);
     if (!error && out->missing && !options_wants_help(out->options)) {
         error = out->missing;
         out->missing = NULL;
@@ -163,5 +170,6 @@ void serve_options_free(struct serve_options *options) {
     options_free(options->early);
     paths_free(&options->paths);
     error_free(options->missing);
+    memory_free(options->problem);
     *options = (struct serve_options){0};
 }

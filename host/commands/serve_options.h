@@ -22,6 +22,7 @@ struct serve_options {
     struct options *early;
     struct option_spec *list;
     struct error *missing; /* why paths were not found */
+    char *problem;         /* the first one of bad rules */
 };
 
 /* Reads the command line. ERROR_INVALID for a mistake in it, or for a setting whose flag is one of

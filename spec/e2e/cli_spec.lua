@@ -92,6 +92,14 @@ describe("a mistake on the command line", function()
     refused({ "metrics", "--engine", "vllm", "--onyl" }, "did you mean '--only'")
   end)
 
+  it("in a flag of rules that cannot be loaded is answered with what is wrong with them", function()
+    local directory = files.temporary()
+    files.write(directory .. "/bad.lua", "return { api = 1, engine = 'bad', metrics = 1 }")
+    refused(serve({ "--rules", directory, "--lora-dir", "/tmp" }), "could not load the rules (" .. directory
+      .. "/bad.lua: metrics: ",
+      "so the flags they declare are not known: unknown flag '--lora-dir'")
+  end)
+
   it("in the engine's name is answered with the nearest one and all that are known", function()
     refused(serve({ "--engine", "vlm" }), "unknown engine 'vlm'; did you mean 'vllm'?", "known: ", "sglang", "tgi",
       "vllmdisaggregated")
