@@ -57,8 +57,8 @@ function Engine:serve(page)
   self:order({ page = page })
 end
 
---- requests, connections, held, and seen: the requests in order, with method, target and headers (lower case names), but
--- for those by which the sidecar looks for adapters, which come when they like.
+--- requests, connections, held, and seen: the requests in order, with method, target and headers (lower case names),
+-- but for those by which the sidecar looks for adapters, which come when they like.
 function Engine:stats()
   local stats, seen = self:order({}), {}
   for _, request in ipairs(stats.seen) do
