@@ -11,7 +11,7 @@
 
 enum {
     MODULE_BYTES_MAX = 1024 * 1024,
-    GC_PAUSE = 120, /* percent: collect early, because garbage counts towards the cap */
+    GC_PAUSE = 150, /* percent: collect early, because garbage counts towards the cap */
     GC_STEP = 400,
 };
 

@@ -3,6 +3,7 @@
 local adapters = require "kthena.adapters"
 local config = require "kthena.adapter_config"
 local engine = require "kthena.adapter_engine"
+local text = require "host.text"
 local view = require "kthena.adapter_view"
 
 local reconcile = {}
@@ -146,19 +147,22 @@ local function missing_text(missing, wanted)
     #missing > MAX_SHOWN and ", ..." or "")
 end
 
--- What a comparison depends on, as one text; nil when it is not known what the engine has.
+-- A digest of what a comparison depends on; nil when it is not known what the engine has.
 local function fingerprint(ctx, here)
   if not here then
     return nil
   end
-  local lines = {}
-  for name, one in pairs(here) do
-    lines[#lines + 1] = name .. "\n" .. (one.path or "")
+  local names, lines = {}, {}
+  for name in pairs(here) do
+    names[#names + 1] = name
   end
-  table.sort(lines)
+  table.sort(names)
+  for i, name in ipairs(names) do
+    lines[2 * i - 1], lines[2 * i] = name, here[name].path or ""
+  end
   lines[#lines + 1] = config.fingerprint(ctx)
   lines[#lines + 1] = adapters.changes(ctx)
-  return table.concat(lines, "\n")
+  return text.digest(table.concat(lines, "\n"))
 end
 
 -- Whether nothing will change by itself.

@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/bench/common.sh
 
-rounds_file=$1 bin=$2 loads=50 returns=5 watched=10 # seconds
-[ "${3:-}" != --quick ] || loads=10 returns=1 watched=2
+rounds_file=$1 bin=$2 loads=50 returns=5 compared=3 watched=4 # seconds
+[ "${3:-}" != --quick ] || loads=10 returns=1 compared=1 watched=2
 
 work=$(mktemp -d /dev/shm/kthena-bench-XXXXXX)
 clean_up() {
@@ -84,11 +84,8 @@ cpu_ns() { cat /proc/"$1"/task/*/schedstat | awk '{ ns += $1 } END { printf "%.0
 runs() { curl -fsS "$sidecar/metrics" | awk '$1 ~ /^kthena_runtime_lora_reconcile_runs_total/ { print $2 }'; }
 
 # Two sidecars for the same time, one of which compares all the while: their difference is what comparing costs.
-bench_reconcile() {
+reconcile_round() {
   local every used=() count before
-  start_sidecar --reconcile-seconds 3600
-  client load "$sidecar" "$work/adapters" 21 100
-  stop "$sidecar_pid"
   for every in 3600 0.05; do
     start_sidecar --reconcile-seconds "$every"
     sleep 1
@@ -99,6 +96,14 @@ bench_reconcile() {
     stop "$sidecar_pid"
   done
   record reconcile 100 1 ours "$(awk -v ns=$((used[1] - used[0])) -v n="$count" 'BEGIN { printf "%.3f", ns / 1e6 / n }')"
+}
+
+bench_reconcile() {
+  local round
+  start_sidecar --reconcile-seconds 3600
+  client load "$sidecar" "$work/adapters" 21 100
+  stop "$sidecar_pid"
+  for ((round = 0; round < compared; round++)); do reconcile_round; done
 }
 
 client make "$work/adapters" 100
