@@ -147,22 +147,41 @@ local function missing_text(missing, wanted)
     #missing > MAX_SHOWN and ", ..." or "")
 end
 
--- A digest of what a comparison depends on; nil when it is not known what the engine has.
+-- The last fingerprint: print, what it is of (rest and paths, by name), and how many paths.
+local last = { count = 0, paths = {} }
+
+local function is_last(here, rest)
+  local found = 0
+  for name, one in pairs(here) do
+    if last.paths[name] ~= (one.path or "") then
+      return false
+    end
+    found = found + 1
+  end
+  return found == last.count and rest == last.rest
+end
+
+-- A digest of what a comparison depends on, which is seldom another than the last; nil when it is not known what the
+-- engine has.
 local function fingerprint(ctx, here)
   if not here then
     return nil
   end
-  local names, lines = {}, {}
-  for name in pairs(here) do
-    names[#names + 1] = name
+  local rest = config.fingerprint(ctx) .. "\n" .. adapters.changes(ctx)
+  if is_last(here, rest) then
+    return last.print
+  end
+  local names, lines, paths = {}, {}, {}
+  for name, one in pairs(here) do
+    names[#names + 1], paths[name] = name, one.path or ""
   end
   table.sort(names)
   for i, name in ipairs(names) do
-    lines[2 * i - 1], lines[2 * i] = name, here[name].path or ""
+    lines[2 * i - 1], lines[2 * i] = name, paths[name]
   end
-  lines[#lines + 1] = config.fingerprint(ctx)
-  lines[#lines + 1] = adapters.changes(ctx)
-  return text.digest(table.concat(lines, "\n"))
+  lines[#lines + 1] = rest
+  last = { count = #names, paths = paths, rest = rest, print = text.digest(table.concat(lines, "\n")) }
+  return last.print
 end
 
 -- Whether nothing will change by itself.
