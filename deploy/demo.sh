@@ -81,8 +81,9 @@ for _ in $(seq 100); do
   ! curl -s "http://127.0.0.1:$engine_port/v1/models" | grep -q '"sql"' || break
   sleep 0.1
 done
-curl -s "http://127.0.0.1:$engine_port/v1/models"
-echo
+models=$(curl -s "http://127.0.0.1:$engine_port/v1/models")
+echo "$models"
+grep -q '"sql"' <<<"$models" || { echo "demo.sh: the adapter has not come back" >&2; exit 1; }
 say "kthena-runtime status:"
 "$runtime" status --url "http://127.0.0.1:$port"
 

@@ -34,6 +34,7 @@ struct engine_watch {
     bool ended;                  /* the thread is about to return */
     struct engine_status status;
     int unclear;       /* probes in a row without an answer */
+    uint64_t listener; /* engine_probe's, 0: not known since the engine came up */
     double start_time; /* that the last page told, 0: none since the engine came up */
 };
 
@@ -66,9 +67,12 @@ static void announce(struct engine_watch *watch) {
         watch->config.up(watch->config.context);
 }
 
-static void log_change(const struct engine_watch *watch, bool up, uint64_t starts) {
+static void log_change(const struct engine_watch *watch, bool up, bool replaced, uint64_t starts) {
     const struct url *url = &watch->url;
-    if (up)
+    if (replaced)
+        log_warning("the engine at %s:%d was restarted: another socket listens there", url->host,
+                    url->port);
+    else if (up)
         log_info("the engine at %s:%d is up%s", url->host, url->port, starts > 1 ? " again" : "");
     else
         log_warning("the engine at %s:%d is down: nobody takes connections there", url->host,
@@ -82,18 +86,22 @@ static void take_outcome(struct engine_watch *watch, enum probe_outcome outcome)
     bool clear = outcome == PROBE_CONNECTED || outcome == PROBE_REFUSED;
     watch->unclear = clear ? 0 : watch->unclear + 1;
     bool up = outcome == PROBE_CONNECTED || (!clear && was_up && watch->unclear < UNCLEAR_MAX);
-    if (up != was_up)
+    uint64_t listener = outcome == PROBE_CONNECTED ? watch->probe.listener : watch->listener;
+    bool replaced = was_up && watch->listener > 0 && listener > 0 && listener != watch->listener;
+    bool started = replaced || (up && !was_up);
+    if (up != was_up || replaced)
         watch->status.since = clock_wall();
-    if (up && !was_up) {
+    if (started) {
         watch->status.starts++;
         watch->start_time = 0;
     }
+    watch->listener = up ? listener : 0;
     watch->status.up = up;
     uint64_t starts = watch->status.starts;
     pthread_mutex_unlock(&watch->lock);
-    if (up != was_up)
-        log_change(watch, up, starts);
-    if (up && !was_up)
+    if (up != was_up || replaced)
+        log_change(watch, up, replaced, starts);
+    if (started)
         announce(watch);
 }
 
@@ -210,6 +218,7 @@ void engine_watch_page(struct engine_watch *watch, const char *page, size_t leng
     if (restarted) {
         watch->status.since = clock_wall();
         watch->status.starts++;
+        watch->listener = 0; /* the next probe tells the new one, which is no other restart */
     }
     pthread_mutex_unlock(&watch->lock);
     if (restarted) {

@@ -3,7 +3,8 @@
  * and at once when an engine call or a scrape says otherwise; a refused connection means down, an
  * engine that is only slow does not. Whoever wants to act when the engine has come back (its state
  * is then gone) is told: when it is up for the first time, whenever it is up after it was down, and
- * when its metrics show another start time. The sidecar owns one.
+ * when its metrics show another start time, or another socket listens at its port, although nobody
+ * has seen it down. The sidecar owns one.
  */
 #ifndef KTHENA_SIDECAR_ENGINE_WATCH_H
 #define KTHENA_SIDECAR_ENGINE_WATCH_H

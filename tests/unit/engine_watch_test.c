@@ -143,6 +143,22 @@ static void an_engine_comes_goes_and_returns(void **state) {
     leave(&place);
 }
 
+static void a_restart_between_two_probes_is_seen(void **state) {
+    (void)state;
+    struct place place;
+    set_place(&place, true);
+    watch(&place, "engine.example", LATER_MS, LATER_MS);
+    await_starts(&place, 1, true);
+    close_down(&place);
+    open_up(&place);
+    engine_watch_seen(place.watch, false); /* has it look */
+    await_starts(&place, 2, true);
+    engine_watch_seen(place.watch, false);
+    usleep(5 * SOON_MS * 1000);
+    await_starts(&place, 2, true);
+    leave(&place);
+}
+
 static void the_first_start_is_told_once(void **state) {
     (void)state;
     struct place place;
@@ -328,6 +344,7 @@ static void a_slow_name_server_is_left_behind(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_engine_comes_goes_and_returns),
+        cmocka_unit_test(a_restart_between_two_probes_is_seen),
         cmocka_unit_test(the_first_start_is_told_once),
         cmocka_unit_test(hints_make_it_look_at_once),
         cmocka_unit_test(a_hint_is_no_proof),
