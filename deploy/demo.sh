@@ -78,10 +78,10 @@ wait "$engine_pid" 2>/dev/null || true
 pids=("$sidecar_pid")
 start_engine || { echo "demo.sh: the demo engine did not start again" >&2; exit 1; }
 for _ in $(seq 100); do
-  ! curl -s "http://127.0.0.1:$engine_port/v1/models" | grep -q '"sql"' || break
+  models=$(curl -s "http://127.0.0.1:$engine_port/v1/models")
+  ! grep -q '"sql"' <<<"$models" || break
   sleep 0.1
 done
-models=$(curl -s "http://127.0.0.1:$engine_port/v1/models")
 echo "$models"
 grep -q '"sql"' <<<"$models" || { echo "demo.sh: the adapter has not come back" >&2; exit 1; }
 say "kthena-runtime status:"

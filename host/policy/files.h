@@ -41,8 +41,8 @@ struct layers {
 };
 
 struct rule_file {
-    char *name;          /* "vllm.lua" */
-    char *display;       /* how people know it: "rules/engines/vllm.lua", "/etc/kthena/vllm.lua" */
+    char *name;          /* "acme.lua" */
+    char *display;       /* how people know it: "rules/engines/acme.lua", "/etc/kthena/acme.lua" */
     char *layer;         /* the directory it came from, as given */
     size_t rank;         /* of that layer; 0 is the built-in one */
     char *replaces;      /* display of the earlier layer's file it replaces, or NULL */

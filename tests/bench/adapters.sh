@@ -13,12 +13,6 @@ rounds_file=$1 bin=$2 loads=50 returns=5 compared=3 watched=4 # seconds
 [ "${3:-}" != --quick ] || loads=10 returns=1 compared=1 watched=2
 
 work=$(mktemp -d /dev/shm/kthena-bench-XXXXXX)
-clean_up() {
-  stop_all
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
 engine_port=$(free_port)
 engine=http://127.0.0.1:$engine_port
 
@@ -65,7 +59,7 @@ bench_loads() {
 # The engine is killed, and started when the sidecar has seen that it is gone.
 bench_returns() {
   local round start
-  start_sidecar --reconcile-seconds 1
+  start_sidecar
   client load "$sidecar" "$work/adapters" 1 20
   for ((round = 0; round < returns; round++)); do
     kill -9 "$engine_pid"

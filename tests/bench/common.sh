@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# What the benchmarks share; they source it after `cd` to the project and set work, a scratch
-# directory, and rounds_file before they use what needs them.
+# What the benchmarks share; they source it after `cd` to the project and set work, a scratch directory that is
+# removed at the end, and rounds_file before they use what needs them.
 
 pids=()
 
@@ -25,7 +25,11 @@ stop() {
   wait "$@" 2>/dev/null || true
 }
 
-stop_all() { [ ${#pids[@]} = 0 ] || stop "${pids[@]}"; }
+clean_up() {
+  [ ${#pids[@]} = 0 ] || stop "${pids[@]}"
+  [ -z "${work:-}" ] || rm -rf "$work"
+}
+trap clean_up EXIT
 
 free_port() {
   luajit -e 'print((select(2, assert(require("socket").bind("127.0.0.1", 0)):getsockname())))'

@@ -19,12 +19,6 @@ fi
 
 work=$(mktemp -d /dev/shm/kthena-bench-XXXXXX)
 chmod 755 "$work"
-clean_up() {
-  stop_all
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
 # list DIR: writes DIR/list, and DIR/urls for curl.
 list() {
   (cd "$1" && find . -type f -o -type l | sed 's|^\./||' | sort | while read -r path; do
@@ -55,8 +49,8 @@ make_files() {
   for i in 1 2 3 4; do ln -s "$work/large" "$work/www/mixed/large$i"; done
   head -c 131072000 /dev/zero | openssl enc -aes-128-ctr -nosalt -pass pass:small -pbkdf2 2>/dev/null |
     (cd "$work/www/small" && split -b 65536 -a 4 -d - f)
-  (cd "$work/www/small" && for i in f00* f01* f02* f03* f04*; do ln "$i" ../mixed/; done)
-  (cd "$work/www/small" && ln f00* f01* f02* f03* f04* f05* f06* f07* f08* f09* ../thousand/)
+  ln "$work"/www/small/f0[0-4]* "$work/www/mixed/"
+  ln "$work"/www/small/f0* "$work/www/thousand/"
   list "$work/www/thousand"
   list "$work/www/mixed"
   list "$work/www/small"

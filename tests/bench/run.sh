@@ -34,12 +34,6 @@ work=$(mktemp -d)
 chmod 755 "$work" # nginx drops its privileges
 rounds_file=$work/rounds
 
-clean_up() {
-  stop_all
-  rm -rf "$work"
-}
-trap clean_up EXIT
-
 # start_nginx NAME URL: runs one worker with what stands on standard input as its http block.
 start_nginx() {
   printf 'worker_processes 1; daemon off; pid %s.pid; events {}\nhttp { access_log off; %s\n}\n' \
