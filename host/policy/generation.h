@@ -80,8 +80,8 @@ const struct engine *generation_engine_at(const struct generation *generation, s
 /* The engine of this name or alias, or NULL. */
 const struct engine *generation_engine(const struct generation *generation, const char *name);
 
-/* ERROR_INVALID for a name that generation_engine does not know: "unknown engine 'vlm'; did you
- * mean 'vllm'? known: ...". */
+/* ERROR_INVALID for a name that generation_engine does not know: "unknown engine 'acne'; did you
+ * mean 'acme'? known: ...". */
 struct error *generation_unknown_engine(const struct generation *generation, const char *name)
     __attribute__((warn_unused_result));
 
