@@ -225,15 +225,21 @@ static void release(struct yaml_reading *reading) {
     buffer_free(&reading->texts);
 }
 
+/* Whether there is a NEL, LS or PS: to libyaml, by YAML 1.1, the end of a line, which it folds; to
+ * JSON (RFC 8259) a character of a text. */
+static bool has_breaks(const char *text, size_t length) {
+    return memmem(text, length, "\xC2\x85", 2) || memmem(text, length, "\xE2\x80\xA8", 3) ||
+           memmem(text, length, "\xE2\x80\xA9", 3);
+}
+
 struct error *yaml_to_json(const char *what, const char *text, size_t length, struct buffer *out) {
     struct yaml_reading reading = {.what = what}, json = {.what = what};
-    struct yaml_reading *read = &reading;
     size_t start = out->length;
-    bool good = read_yaml(&reading, text, length);
-    if (!good && reading.is_syntax) {
-        good = yaml_read_json(&json, text, length);
-        read = good || json.error ? &json : &reading;
-    }
+    bool is_json = has_breaks(text, length) && yaml_read_json(&json, text, length);
+    bool good = is_json || (!json.error && read_yaml(&reading, text, length));
+    if (!good && reading.is_syntax)
+        good = is_json = yaml_read_json(&json, text, length);
+    struct yaml_reading *read = is_json || json.error ? &json : &reading;
     if (good && !yaml_write(read, out))
         out->length = start;
     struct error *error = read->error;

@@ -98,6 +98,9 @@ static void reads_json(void **state) {
            "{\"a\":[1,-2500,true,false,null,\"\xc3\xa4\\n\\\"/\"],\"b\":{}}");
     expect("\t{\n\t\t\"a\":\t[1,\n\t2]\n\t}\n", "{\"a\":[1,2]}");
     expect("{\"a\":\"\\ud83d\\ude00\"}", "{\"a\":\"\xf0\x9f\x98\x80\"}");
+    static const char breaks[] = "{\"a\":\"v\xc2\x85x\xe2\x80\xa8y\xe2\x80\xa9z\"}";
+    expect(breaks, breaks);
+    expect("a: \"x\xc2\x85y\"", "{\"a\":\"x y\"}"); /* in YAML 1.1 */
     char *text = memory_format("{\"%01100d\":1}", 0);
     expect(text, text);
     memory_free(text);
